@@ -1,0 +1,1 @@
+"""Keyturn keeps door access in step with self-storage rentals."""

@@ -1,0 +1,181 @@
+"""Look at up to fifty rentals of one business together.
+
+Read them in one list, decide them all, then take each step for all of them before the next:
+revokes before locks before grants before PIN changes before write-backs. The answer is one
+outcome per claimed row.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from keyturn.clock import Clock
+from keyturn.core.ids import OwnerId, RentalId
+from keyturn.core.membership import Access
+from keyturn.core.rental import Pin
+from keyturn.core.work import Ending, Kind, Lane, Outcome, Subject, WorkItem
+from keyturn.engine.business import Business, Rules
+from keyturn.engine.case import RentalCase
+from keyturn.engine.failure import Failure, failure_of, outcome_of
+from keyturn.engine.look import Look, Surroundings
+from keyturn.engine.observe import Observer
+from keyturn.engine.vetting import Doors
+from keyturn.errors import DatabaseUnavailable, LeaseLost, UpstreamError
+from keyturn.logs import logger
+from keyturn.store.claims import Claims
+from keyturn.store.ledger import Ledger
+from keyturn.store.pins import Pins
+from keyturn.store.problems import Problems
+from keyturn.store.work import Work
+
+MOST = 50
+"""Storeganise asks to keep lists that include related records under this size (Storeganise help, article 297)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Books:
+    """The tables a batch works with."""
+
+    work: Work
+    ledger: Ledger
+    pins: Pins
+    claims: Claims
+    problems: Problems
+
+
+class Batch:
+    """Looks at rentals of one lane."""
+
+    def __init__(
+        self,
+        *,
+        business: Business,
+        lane: Lane,
+        clock: Clock,
+        books: Books,
+        observer: Observer,
+        rules: Rules,
+        drawn: dict[tuple[str, OwnerId], Pin],
+    ) -> None:
+        self._business = business
+        self._lane = lane
+        self._clock = clock
+        self._books = books
+        self._observer = observer
+        self._rules = rules
+        self._drawn = drawn
+        self._log = logger()
+
+    async def look(self, items: Sequence[WorkItem]) -> list[Outcome]:
+        """Look at the rentals of these rows. Raises `LeaseLost`; every other failure becomes an outcome."""
+        now = self._clock.now()
+        ids = [RentalId(item.subject.id) for item in items]
+        try:
+            observed = await self._observer.observe(self._business, ids, now)
+        except UpstreamError as error:
+            return [outcome_of(item, failure_of(error), self._rules, now) for item in items]
+        doors = Doors(business=self._business.code, ledger=self._books.ledger, claims=self._books.claims)
+        around = Surroundings(
+            business=self._business,
+            lane=self._lane,
+            clock=self._clock,
+            ledger=self._books.ledger,
+            pins=self._books.pins,
+            rules=self._rules,
+            doors=doors,
+            drawn=self._drawn,
+        )
+        looks = [Look(case, around) for case in observed.cases]
+        await self._apply(looks)
+        await self._follow_up(looks, ids)
+        failures = {rental: failure_of(error) for rental, error in observed.unread.items()}
+        return self._outcomes(items, looks, failures, now)
+
+    async def _apply(self, looks: Sequence[Look]) -> None:
+        for step in (Look.remember, Look.close, Look.lock, Look.grant, Look.depart, Look.settle_pin, Look.show):
+            await asyncio.gather(*(self._guarded(look, step) for look in looks))
+
+    async def _guarded(self, look: Look, step: Callable[[Look], Awaitable[None]]) -> None:
+        """Take one step of one look. A fault of ours ends this look alone; it is logged and tried again."""
+        if look.broken:
+            return
+        try:
+            await step(look)
+        except (LeaseLost, DatabaseUnavailable):
+            raise
+        except Exception as error:  # noqa: BLE001 - the worker's edge: whatever it is must not stop the lane
+            self._log.error("look_failed", business=self._business.code, exc_info=error)
+            look.give_up(Failure(ending=Ending.RETRY, reason=f"internal error ({type(error).__name__})"))
+
+    async def _follow_up(self, looks: Sequence[Look], claimed: Collection[RentalId]) -> None:
+        """Report problems, and wake whatever this batch gave a reason to look at again."""
+        wakes: dict[str, set[RentalId]] = {}
+        for look in looks:
+            wakes.setdefault("the group of its unit was left", set()).update(await self._neighbours(look))
+            wakes.setdefault("it is in the way of another rental", set()).update(look.blockers)
+            wakes.setdefault("a staff lock may come over", set()).update(look.heirs)
+            wakes.setdefault("a look at its owner failed", set()).update(set(look.failures) - set(claimed))
+        for reason, rentals in wakes.items():
+            if rentals:
+                subjects = [Subject.of(Kind.RENTAL, rental) for rental in sorted(rentals)]
+                await self._books.work.wake(self._business.code, subjects, reason)
+        await self._report(looks)
+
+    async def _neighbours(self, look: Look) -> set[RentalId]:
+        """Return the live rentals mapped to the groups that rentals of this look have left."""
+        own = {rental.id for rental in look.case.rentals}
+        found: set[RentalId] = set()
+        for tenant, group in look.left:
+            holders = await self._books.ledger.on_group(tenant, group)
+            found |= {memory.id for business, memory, _ in holders if business == self._business.code}
+        return found - own
+
+    async def _report(self, looks: Sequence[Look]) -> None:
+        found = [problem for look in looks for problem in look.problems]
+        solved = {(subject, code) for look in looks for subject, code in look.solved()}
+        new = await self._books.problems.settle(self._business.code, found, solved, self._clock.now())
+        for problem in new:
+            self._log.warning(
+                "problem",
+                business=self._business.code,
+                code=problem.code.value,
+                subject_kind=problem.subject_kind,
+                subject_id=problem.subject_id,
+            )
+
+    def _outcomes(
+        self,
+        items: Sequence[WorkItem],
+        looks: Sequence[Look],
+        unread: Mapping[RentalId, Failure],
+        now: datetime,
+    ) -> list[Outcome]:
+        failures = dict(unread)
+        cases: dict[RentalId, RentalCase] = {}
+        for look in looks:
+            failures |= look.failures
+            cases |= {rental.id: rental for rental in look.case.rentals}
+        outcomes = []
+        for item in items:
+            rental = RentalId(item.subject.id)
+            failure = failures.get(rental) or self._held(cases.get(rental), now)
+            done = Outcome(item=item, ending=Ending.DONE, reason=_reason(cases.get(rental)))
+            outcomes.append(outcome_of(item, failure, self._rules, now) if failure else done)
+        return outcomes
+
+    def _held(self, rental: RentalCase | None, now: datetime) -> Failure | None:
+        """A hold is tried again hourly; one that waits for a confirming read, when that is due."""
+        if rental is None or rental.desired.access is not Access.HOLD or not rental.desired.in_scope:
+            return None
+        confirmed_at = None
+        if rental.memory.vanished_at is not None:
+            due = rental.memory.vanished_at + self._business.policy.confirm_vanished
+            confirmed_at = due if due > now else None
+        return Failure(ending=Ending.HELD, reason=rental.desired.reason, again_at=confirmed_at)
+
+
+def _reason(rental: RentalCase | None) -> str:
+    return rental.desired.reason if rental else "done"

@@ -1,0 +1,47 @@
+"""What could not be done in a look, and when it is tried again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from keyturn.core.retry import wait_before
+from keyturn.core.work import Ending, Outcome, WorkItem
+from keyturn.engine.business import Rules
+from keyturn.errors import CredentialsRejected, Unavailable, UpstreamError
+
+CREDENTIALS_RETRY = timedelta(minutes=15)
+"""Refused credentials are tried again this often; until then the upstream is left alone."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failure:
+    """Why a subject could not be brought to what is wanted."""
+
+    ending: Ending
+    reason: str
+    retry_after: timedelta | None = None
+    again_at: datetime | None = None
+    """A moment that the decision itself asks for, instead of the usual wait."""
+
+
+def failure_of(error: UpstreamError) -> Failure:
+    """Classify an upstream's failure: unavailable comes by itself, everything else waits for people or new facts."""
+    match error:
+        case Unavailable():
+            return Failure(ending=Ending.RETRY, reason=str(error), retry_after=error.retry_after)
+        case CredentialsRejected():
+            return Failure(ending=Ending.RETRY, reason=str(error), retry_after=CREDENTIALS_RETRY)
+        case _:
+            return Failure(ending=Ending.HELD, reason=str(error))
+
+
+def outcome_of(item: WorkItem, failure: Failure, rules: Rules, now: datetime) -> Outcome:
+    """Return the outcome of a failed look, with the time of the next try."""
+    if failure.ending is Ending.HELD:
+        wait = rules.retry_refused
+    else:
+        asked, cap = failure.retry_after, rules.retry_cap
+        wait = wait_before(item.attempts + 1, chance=rules.chance(), cap=cap, asked=asked)
+    again_at = failure.again_at or now + wait
+    return Outcome(item=item, ending=failure.ending, reason=failure.reason, again_at=again_at)

@@ -1,0 +1,1 @@
+"""Access systems: one folder per provider, behind one protocol."""

@@ -1,0 +1,1 @@
+"""The Sensorberg provider: memberships, users and codes of one Sensorberg tenant."""

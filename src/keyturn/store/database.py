@@ -1,0 +1,85 @@
+"""One database, whichever it is: reading, writing, and the time that rules in it.
+
+    embedded     SQLite    a file in `data_dir`; one process at a time
+    outgrown     PostgreSQL  any number of processes on any number of machines
+
+All SQL is a plain function on a SQLAlchemy `Connection`, written once for both. `read` gives it a
+consistent snapshot; `write` gives it a share of a transaction and returns after the commit.
+A function passed here may touch the connection and nothing else, above all no upstream.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from sqlalchemy import Connection
+
+from keyturn.clock import Clock
+
+T = TypeVar("T")
+
+
+class Apart(Protocol):
+    """A transaction of its own, off the group commit, between whose steps the caller may await."""
+
+    async def __call__(self, fn: Callable[[Connection], T]) -> T:
+        """Run `fn` in that transaction."""
+        ...
+
+
+class Database(ABC):
+    """What the classes of this package stand on."""
+
+    clock: Clock
+    """The time that counts for leases and due times; on PostgreSQL the server's, so that machines agree."""
+
+    @abstractmethod
+    async def read(self, fn: Callable[[Connection], T]) -> T:
+        """Run `fn` on a snapshot of what is committed. Raises `DatabaseUnavailable`."""
+
+    @abstractmethod
+    async def write(self, fn: Callable[[Connection], T], *, scope: str = "") -> T:
+        """Run `fn` in a transaction and return once it is committed.
+
+        Other callers' writes share the transaction; each is rolled back alone if it raises, and then `fn`
+        of the others may run twice: it may use the connection and change nothing else. Writes of
+        one `scope` (a business or a tenant) come one after the other, also from several machines, so
+        `fn` may read before it writes; rows of different scopes must be different rows.
+        Raises `DatabaseUnavailable`; after a lost connection the write may have happened all the same.
+        """
+
+    @abstractmethod
+    def apart(self, name: str) -> AbstractAsyncContextManager[Apart]:
+        """Open a transaction apart from all others, one at a time per `name` and process.
+
+        For the one case in which a lock has to be kept while an upstream is called. It is committed
+        at the end of the block, and rolled back if the block raises.
+        """
+
+    @abstractmethod
+    async def refresh(self) -> None:
+        """Measure the database's time again, where it has one of its own."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Finish the waiting writes and let go of the database."""
+
+
+async def open_database(*, url: str | None, data_dir: Path, clock: Clock, shared: bool = False) -> Database:
+    """Open the database and bring its tables up to date.
+
+    Without `url` it is the embedded one under `data_dir`, which is made if it is missing. `shared` is for
+    a command beside a running service: it takes no lock and changes no table. Raises `DatabaseUnavailable`
+    with a sentence for the operator, or `DatabaseTooNew`.
+    """
+    if url is None:
+        from keyturn.store.sqlite import SqliteDatabase
+
+        return await SqliteDatabase.open(data_dir, clock, shared=shared)
+    from keyturn.store.postgres import PostgresDatabase
+
+    return await PostgresDatabase.open(url, clock, shared=shared)

@@ -1,0 +1,61 @@
+"""How the tables came to be: one Alembic revision per change, run when the database is opened.
+
+`upgrade` and `verify` are all that the rest of the program uses. The caller owns the transaction
+and makes sure that only one process migrates at a time. A revision never imports the present
+schema: it says what was true when it was written.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
+from sqlalchemy import Connection
+
+from keyturn.errors import DatabaseTooNew, DatabaseUnavailable
+
+
+def upgrade(connection: Connection, place: str) -> None:
+    """Bring the tables to the newest revision. `place` names the database in the error. Raises `DatabaseTooNew`."""
+    config = _config()
+    scripts = ScriptDirectory.from_config(config)
+    if _current(connection, scripts, place) != scripts.get_current_head():
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def verify(connection: Connection, place: str) -> None:
+    """Make sure the tables are this program's, without changing them.
+
+    Raises `DatabaseTooNew`, or `DatabaseUnavailable` where they are missing or older.
+    """
+    scripts = ScriptDirectory.from_config(_config())
+    current = _current(connection, scripts, place)
+    if current is None:
+        raise DatabaseUnavailable(f"{place} holds no Keyturn tables yet; start `keyturn serve` once.")
+    if current != scripts.get_current_head():
+        raise DatabaseUnavailable(
+            f"{place} is from an older Keyturn; start `keyturn serve` once to bring it up to date."
+        )
+
+
+def _current(connection: Connection, scripts: ScriptDirectory, place: str) -> str | None:
+    current = MigrationContext.configure(connection).get_current_revision()
+    try:
+        scripts.get_revisions(current or ())
+    except CommandError as error:
+        raise DatabaseTooNew(
+            f"{place} was written by a newer Keyturn (revision {current}); use that version, or restore a backup."
+        ) from error
+    return current
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
