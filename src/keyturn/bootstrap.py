@@ -14,6 +14,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 from starlette.applications import Starlette
@@ -34,7 +35,7 @@ from keyturn.engine.resolve import DELTA_SWEEP, UNIT_SWEEP
 from keyturn.engine.worker import Worker
 from keyturn.errors import DatabaseUnavailable, SettingsError
 from keyturn.logs import logger
-from keyturn.settings import BusinessSettings, Settings
+from keyturn.settings import Settings
 from keyturn.store.businesses import Businesses
 from keyturn.store.claims import Claims
 from keyturn.store.database import Database, open_database
@@ -89,18 +90,19 @@ async def assemble(settings: Settings, *, clock: Clock | None = None, shared: bo
         )
         stack.push_async_callback(database.close)
         http = await stack.enter_async_context(HttpClient(settings.network.allowed_hosts))
-        yield await _service(settings, database, http)
+        yield await _service(settings, database, http, reading=shared)
 
 
-async def _service(settings: Settings, database: Database, http: HttpClient) -> Service:
+async def _service(settings: Settings, database: Database, http: HttpClient, *, reading: bool) -> Service:
     clock, work, ledger, inbox = database.clock, Work(database), Ledger(database), Inbox(database)
     metrics, rules = Metrics(), make_rules(settings)
     remembered = Businesses(database)
     backends = Backends(system=SYSTEM, settings=settings, http=http, clock=clock, tokens=Tokens(database))
-    businesses = {
-        BusinessCode(code): await _business(settings, BusinessCode(code), business, backends, http, remembered, clock)
-        for code, business in settings.businesses.items()
-    }
+    businesses = {}
+    for name in settings.businesses:
+        code, now = BusinessCode(name), clock.now()
+        since = (await remembered.since(code) or now) if reading else await remembered.remember(code, now)
+        businesses[code] = _business(settings, code, backends, http, clock, memory_since=since)
     books = Books(work=work, ledger=ledger, pins=Pins(database), claims=Claims(database), problems=Problems(database))
     observer = Observer(ledger=ledger, pins=books.pins, names=UnitNames(database), rules=rules)
     lanes = {
@@ -115,9 +117,8 @@ async def _service(settings: Settings, database: Database, http: HttpClient) -> 
         ).drain
         for code, business in businesses.items()
     }
-    name = f"{socket.gethostname()}-{secrets.token_hex(4)}"
     worker = Worker(
-        name=name,
+        name=f"{socket.gethostname()}-{secrets.token_hex(4)}",
         clock=clock,
         work=work,
         lanes=lanes,
@@ -147,15 +148,16 @@ async def _service(settings: Settings, database: Database, http: HttpClient) -> 
     )
 
 
-async def _business(
+def _business(
     settings: Settings,
     code: BusinessCode,
-    business: BusinessSettings,
     backends: Backends,
     http: HttpClient,
-    remembered: Businesses,
     clock: Clock,
+    *,
+    memory_since: datetime,
 ) -> Business:
+    business = settings.businesses[code]
     client = StoreganiseClient(
         http=http,
         clock=clock,
@@ -169,7 +171,7 @@ async def _business(
         code=code,
         source=client,
         policy=make_policy(settings),
-        memory_since=await remembered.remember(code, clock.now()),
+        memory_since=memory_since,
         zone=partial(settings.zone, code),
         provider_for=partial(backends.for_site, code),
         provider_at=partial(backends.at, code),
@@ -275,4 +277,5 @@ async def explain(settings: Settings, rental: RentalId, business: BusinessCode |
         raise SettingsError([f"name the business with --business; there are: {', '.join(codes)}"])
     async with assemble(settings, shared=True) as service:
         books = Shelf(work=service.work, ledger=service.ledger, problems=service.problems)
-        return await explain_rental(service.businesses[codes[0]], rental, service.observer, books, service.clock)
+        named, digest = service.businesses[codes[0]], make_rules(settings).digest
+        return await explain_rental(named, rental, service.observer, books, service.clock, digest)

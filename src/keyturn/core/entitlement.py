@@ -191,7 +191,7 @@ def _closed(situation: Situation) -> Desired:
 def _waiting(situation: Situation) -> Desired:
     """A reserved rental has no access yet; what staff set on it is remembered."""
     rental = situation.tenancy.rental
-    overlock = see_overlock(_revived(situation), rental, carried=False, now=situation.now)
+    overlock = see_overlock(_revived(situation), rental, carried=situation.carried_lock, now=situation.now)
     memory = replace(overlock.memory, live=False, lock_at=None)
     reason = "the rental is reserved; nobody has moved in"
     return Desired(access=Access.NONE, reason=reason, memory=memory, problems=_unconfirmed(rental, overlock))

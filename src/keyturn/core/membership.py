@@ -209,7 +209,8 @@ def _remove(wanted: Wanted, record: Record, history: History, reason: str) -> Ca
     if history.of(Verb.REMOVE, record) is not Result.REFUSED:
         return Call(verb=Verb.REMOVE, record=record, reason=reason)
     if _key(record) not in history.closed:
-        closed = replace(record, ends_at=max(wanted.closes_at, record.starts_at))
+        ends_at = max(wanted.closes_at, record.starts_at) if record.made else wanted.closes_at
+        closed = replace(record, ends_at=ends_at)
         return Call(verb=Verb.AMEND, record=closed, reason=f"{reason}, and its removal was refused", closes=True)
     return Stuck(what=Verb.REMOVE)
 

@@ -174,7 +174,7 @@ def _unchanged(
     if _owner_field_not_kept(owner, rules):
         return _without_owner_field((owner, *copies), rules, refused)
     if isinstance(owner.value, Pin) and _owner_field_behind(owner, rules):
-        return _put_back((owner, *copies), rules, refused)
+        return _catch_up(owner, copies, rules, refused)
     refused = (*refused, *_existing_refused(owner, rules, refused))
     if any(item.is_owner for item in refused):
         return _put_back(copies, rules, refused)
@@ -190,6 +190,18 @@ def _owner_field_not_kept(owner: PinCopy, rules: PinRules) -> bool:
 def _owner_field_behind(owner: PinCopy, rules: PinRules) -> bool:
     """Say whether a write to the owner's field was lost, so that it still shows the PIN before."""
     return owner.memory.sent is not None and _reading(owner, rules) is Reading.SAME
+
+
+def _catch_up(
+    owner: PinCopy, copies: Sequence[PinCopy], rules: PinRules, refused: tuple[RefusedPin, ...]
+) -> PinDecision:
+    """The owner's field is behind: the PIN in force counts, else the one that was being written, else what it shows."""
+    written = [copy for copy in copies if pin_text(copy.value, rules.digest) == owner.memory.sent]
+    sent = [copy.value for copy in written if _fault(copy, rules, edited=True) is None]
+    own = owner.value if _fault(owner, rules, edited=True) is None else Missing.EMPTY
+    usable = [pin for pin in (_in_use((owner, *copies), rules), *sent, own) if isinstance(pin, Pin)]
+    generate = None if usable else "no usable PIN is left"
+    return PinDecision(target=next(iter(usable), None), generate=generate, changes=True, refused=refused)
 
 
 def _without_owner_field(records: Sequence[PinCopy], rules: PinRules, refused: tuple[RefusedPin, ...]) -> PinDecision:

@@ -31,7 +31,8 @@ def carries_lock_from(
     for old in siblings:
         if not old.staff_lock_at_end or old.owner_id != rental.owner_id or old.id == memory.carried_from:
             continue
-        guessed = not named and not had_access and old.id not in carried_before and _close(old, rental)
+        fresh = not had_access and memory.carried_from is None and old.id not in carried_before
+        guessed = fresh and _close(old, rental)
         if guessed or named.get(old.id) is False:
             return old.id
     return None

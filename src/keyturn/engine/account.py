@@ -27,6 +27,9 @@ from keyturn.store.pins import Pins
 DRAWS = 5
 """How often a generated PIN that is refused is drawn again."""
 
+ABOUT_THE_CODE = {400, 409, 422}
+"""The answers that say something about the code itself; every other refusal is about something else."""
+
 Redecide = Callable[[Mapping[PinHash, str]], PinDecision]
 """Decides again, knowing which PINs were refused in this look and why."""
 
@@ -90,15 +93,19 @@ class Account:
         """
         rejected: dict[PinHash, str] = {}
         draws = 0
+        if decision.target is not None:
+            self.shown()
         while decision.hold is None and draws < DRAWS:
             pin = decision.target or self._draw(rejected)
+            if self._rules.digest(pin) in rejected:
+                break
             draws += decision.target is None
             refusal = await self._put_in_force(pin, providers)
             if refusal is None:
                 return PinOutcome(pin=pin, decision=decision)
             rejected[self._rules.digest(pin)] = refusal
             decision = redecide(rejected)
-        refused = None if decision.hold else "every generated PIN was refused"
+        refused = None if decision.hold else "every PIN that could be used was refused"
         return PinOutcome(pin=None, decision=decision, refused=refused)
 
     async def remember_fields(self, field: FieldMemory, rentals: Collection[RentalMemory]) -> None:
@@ -108,7 +115,7 @@ class Account:
             await self._save(rentals)
 
     def shown(self) -> None:
-        """The PIN now stands in the owner's field; a drawn one need not be kept at hand any longer."""
+        """The PIN stands in the owner's field; a drawn one need not be kept at hand any longer."""
         self._drawn.pop((self._business.code, self._owner.id), None)
 
     def _draw(self, rejected: Mapping[PinHash, str]) -> Pin:
@@ -126,9 +133,7 @@ class Account:
         if not await self._reserve(digest, due):
             return "it belongs to somebody else"
         for provider in due:
-            try:
-                await self._push(provider, pin, digest)
-            except Refused:
+            if not await self._push(provider, pin, digest):
                 await self._release(digest, due)
                 return "the access system refuses it"
         return None
@@ -155,24 +160,25 @@ class Account:
             if digest not in {code.in_force, code.sent}:
                 await self._pins.release(provider.tenant, digest, self._business.code, self._owner.id)
 
-    async def _push(self, provider: Provider, pin: Pin, digest: PinHash) -> None:
+    async def _push(self, provider: Provider, pin: Pin, digest: PinHash) -> bool:
+        """Give the user this code, recorded as sent before and as in force after; return whether it was taken."""
         before = self._code(provider.tenant)
         await self._remember(replace(before, sent=digest))
-        try:
-            await self._set_code(provider, pin)
-        except Refused:
+        if not await self._set_code(provider, pin):
             await self._remember(replace(self._code(provider.tenant), sent=before.sent))
-            raise
+            return False
         await self._remember(CodeMemory(tenant=provider.tenant, user_known=True, in_force=digest))
         rests_until = self._clock.now() + self._rules.pin_rest
         await self._pins.rest_others(provider.tenant, digest, self._business.code, self._owner.id, rests_until)
+        return True
 
-    async def _set_code(self, provider: Provider, pin: Pin) -> None:
+    async def _set_code(self, provider: Provider, pin: Pin) -> bool:
+        """Return whether the code was taken. A user who is not there is made first."""
         try:
-            await provider.set_code(self._owner.id, pin)
+            return await _takes(provider, self._owner.id, pin)
         except NotFound:
             await self.ensure_user(provider, anew=True)
-            await provider.set_code(self._owner.id, pin)
+            return await _takes(provider, self._owner.id, pin)
 
     def _code(self, tenant: TenantUrl) -> CodeMemory:
         return next((code for code in self.memory.codes if code.tenant == tenant), CodeMemory(tenant=tenant))
@@ -190,3 +196,13 @@ class Account:
             woken = [rental.id for rental in known]
             await self._ledger.mark_unknown(self._business.code, woken, "a call was made after the lease was lost")
             raise
+
+
+async def _takes(provider: Provider, user: OwnerId, pin: Pin) -> bool:
+    try:
+        await provider.set_code(user, pin)
+    except Refused as refusal:
+        if refusal.status not in ABOUT_THE_CODE:
+            raise
+        return False
+    return True

@@ -117,7 +117,7 @@ class Batch:
             wakes.setdefault("the group of its unit was left", set()).update(await self._neighbours(look))
             wakes.setdefault("it is in the way of another rental", set()).update(look.blockers)
             wakes.setdefault("a staff lock may come over", set()).update(look.heirs)
-            wakes.setdefault("a look at its owner failed", set()).update(set(look.failures) - set(claimed))
+            wakes.setdefault("a look at its owner failed", set()).update(look.unfinished - set(claimed))
         for reason, rentals in wakes.items():
             if rentals:
                 subjects = [Subject.of(Kind.RENTAL, rental) for rental in sorted(rentals)]

@@ -191,7 +191,7 @@ def _decide_rental(
             carried_lock=carried is not None,
         )
     )
-    if carried is not None:
+    if carried is not None and desired.memory.staff_lock:
         desired = replace(desired, memory=replace(desired.memory, carried_from=carried))
     if provider is not None:
         desired = replace(desired, memory=replace(desired.memory, tenant=provider.tenant))
@@ -222,9 +222,16 @@ def _without_credentials(desired: Desired, tenancy: Tenancy) -> Desired:
 def _settled_pairs(
     case: RentalCase, pairs: tuple[TransferPair, ...], memories: Mapping[RentalId, RentalMemory]
 ) -> list[TransferPair]:
-    """Return the transfers to this rental whose old rental has ended: their lock is carried now, or there is none."""
-    ended = {pair.old for pair in pairs if (old := memories.get(pair.old)) is not None and old.ended is not None}
-    return [replace(pair, carried=True) for pair in pairs if pair.new == case.id and pair.old in ended]
+    """Return the transfers to this rental that are dealt with: the old one ended, and its lock, if any, came over."""
+    mine = [pair for pair in pairs if pair.new == case.id and not pair.carried]
+    olds = {pair.old: memories.get(pair.old) for pair in mine}
+    return [
+        replace(pair, carried=True)
+        for pair in mine
+        if (old := olds[pair.old]) is not None
+        and old.ended is not None
+        and (case.memory.carried_from == old.id or not old.staff_lock_at_end)
+    ]
 
 
 def decide_pin(

@@ -9,12 +9,13 @@ from typing import Any
 from keyturn.clock import Clock
 from keyturn.core.ids import RentalId
 from keyturn.core.membership import Access, foresee
-from keyturn.core.memory import Record
+from keyturn.core.memory import FieldMemory, Record
 from keyturn.core.rental import Missing, Pin
 from keyturn.core.work import Kind, Subject
 from keyturn.engine.business import Business
 from keyturn.engine.case import OwnerCase, RentalCase
 from keyturn.engine.observe import Observer
+from keyturn.engine.writeback import Digest, plan_writes
 from keyturn.store.ledger import Ledger
 from keyturn.store.problems import Problems
 from keyturn.store.work import Work
@@ -40,7 +41,7 @@ class Explanation:
 
 
 async def explain_rental(
-    business: Business, rental: RentalId, observer: Observer, shelf: Shelf, clock: Clock
+    business: Business, rental: RentalId, observer: Observer, shelf: Shelf, clock: Clock, digest: Digest
 ) -> Explanation:
     """Read the rental at Storeganise and in memory, decide, and describe. Raises `UpstreamError`."""
     observed = await observer.observe(business, [rental], clock.now())
@@ -54,11 +55,12 @@ async def explain_rental(
         "business": business.code,
         "rental": rental,
         "facts": _facts(found),
+        "rules": _rules(found, business),
         "desired": _desired(found),
         "pin": _pin(owner, found),
         "known": [_record(record) for record in found.records],
-        "would_do": [f"{call.verb.value} {call.record.external_id}: {call.reason}" for call in _calls(found)],
-        "work": {"state": row.state.value, "reason": row.reason, "due_at": _when(row.due_at)} if row else None,
+        "would_do": [*_calls(found), *_code(owner), *_writes(owner, found, digest)],
+        "work": {"state": row.state.value, "last": row.result, "due_at": _when(row.due_at)} if row else None,
         "problems": [{"code": problem.code, "text": problem.text} for problem in problems],
     }
     held = found.desired.access is Access.HOLD and found.desired.in_scope
@@ -71,9 +73,62 @@ def _ids(found: RentalCase) -> set[str]:
     return {str(id_) for id_ in (found.id, memory.owner_id, memory.unit_id, memory.site_id) if id_ is not None}
 
 
-def _calls(found: RentalCase) -> list[Any]:
-    wanted = found.wanted
-    return list(foresee(wanted, found.records)) if wanted is not None else []
+def _calls(found: RentalCase) -> list[str]:
+    """Name the membership calls that would follow, as far as each one succeeds."""
+    calls = foresee(found.wanted, found.records) if found.wanted is not None else []
+    return [f"{call.verb.value} membership {call.record.external_id}: {call.reason}" for call in calls]
+
+
+def _code(owner: OwnerCase) -> list[str]:
+    """Name the backends at which a code would be set."""
+    decision = owner.pin
+    if decision is None or decision.hold is not None:
+        return []
+    pin = "a new PIN" if decision.target is None else "the PIN"
+    codes = [owner.code(tenant) for tenant in owner.tenants]
+    due = [code.tenant for code in codes if decision.changes or code.in_force is None or code.sent is not None]
+    return [f"set {pin} at {tenant}: it is not known to hold it" for tenant in due]
+
+
+def _writes(owner: OwnerCase, found: RentalCase, digest: Digest) -> list[str]:
+    """Name the fields that would be written in Storeganise."""
+    target = owner.pin.target if owner.pin else None
+    memory = owner.memory.pin if owner.memory else FieldMemory()
+    records = {rental.id: rental.records for rental in owner.rentals}
+    if found.desired.access is Access.MEMBER and found.wanted is not None:
+        records[found.id] = tuple(call.record for call in foresee(found.wanted, found.records)) or found.records
+    writes = plan_writes(owner, memory, pin=target, records=records, failed=(), covered={}, digest=digest)
+    mine = next(write for write in writes.rentals if write.memory.id == found.id)
+    named = {
+        "write the PIN to the owner": writes.owner_pin is not None,
+        "write the PIN to the rental": isinstance(mine.pin, Pin),
+        "clear the PIN of the rental": mine.pin is Missing.EMPTY,
+        "tick sensorberg_overlocked": mine.overlocked is True,
+        "untick sensorberg_overlocked": mine.overlocked is False,
+    }
+    return [text for text, due in named.items() if due]
+
+
+def _rules(found: RentalCase, business: Business) -> list[str]:
+    """Say which rules decided, in the order in which they were asked."""
+    desired, tenancy = found.desired, found.tenancy
+    if tenancy is None:
+        return [desired.reason]
+    system = _field(found.site.system) if found.site else "unknown"
+    scope = "in scope" if desired.in_scope else "out of scope"
+    rules = [f"the site's security system is {system}: {scope}"]
+    if not desired.in_scope:
+        return [*rules, desired.reason]
+    rules.append(f"the rental is {tenancy.rental.state.value}")
+    if desired.access is Access.NONE:
+        return [*rules, desired.reason]
+    if desired.starts_at is not None:
+        zone = business.zone(tenancy.rental.site_id)
+        rules.append(f"access starts with {tenancy.rental.start}, {zone}")
+    if desired.group is not None:
+        rules.append(f"the unit's access group is {desired.group}")
+    rules.append("locked" if desired.locked else "not locked")
+    return [*rules, desired.reason]
 
 
 def _facts(found: RentalCase) -> dict[str, Any]:
@@ -152,7 +207,7 @@ def _when(instant: datetime | None) -> str | None:
 def _text(document: dict[str, Any]) -> str:
     """Lay the document out for people."""
     lines = [f"Rental {document['rental']} of {document['business']}"]
-    for title in ("facts", "desired", "pin", "known", "would_do", "work", "problems"):
+    for title in ("facts", "rules", "desired", "pin", "known", "would_do", "work", "problems"):
         lines += ["", title.replace("_", " ").capitalize()]
         lines += [f"  {line}" for line in _lines(document[title])]
     return "\n".join(lines)

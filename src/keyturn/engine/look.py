@@ -15,7 +15,7 @@ fails for one rental does not stop another; it is kept as that rental's failure.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from keyturn.clock import Clock
@@ -70,6 +70,7 @@ class Look:
         self.blockers: set[RentalId] = set()
         self.broken = False
         self.covered: dict[RentalId, RentalId] = {}
+        self._departing = [rental for rental in self._closing() if self._departs(rental)]
 
     async def remember(self) -> None:
         """Store the memory after the read, where it changed."""
@@ -78,8 +79,13 @@ class Look:
             await self._around.ledger.save(self._around.lane, rentals=changed, transfers=self.case.settled_pairs)
 
     async def close(self) -> None:
-        """Remove the memberships of rentals that are over, except those that a grant must precede."""
-        await self._each(self._settle(rental) for rental in self._closing() if not self._departs(rental))
+        """Remove the memberships of rentals that are over, except those that a grant must precede.
+
+        On a hold, a membership that belongs to an owner before this one is removed too.
+        """
+        holds = [r for r in self.case.rentals if r.desired.access is Access.HOLD and not r.desired.locked]
+        closing = [rental for rental in self._closing() if rental not in self._departing]
+        await self._each(self._settle(rental) for rental in (*closing, *holds))
 
     async def lock(self) -> None:
         """End the memberships of locked rentals."""
@@ -88,17 +94,17 @@ class Look:
     async def grant(self) -> None:
         """Make or reopen memberships; the code of a user who may be new goes out at the same time."""
         granting = [rental for rental in self._granting() if await self._vetted(rental)]
-        steps: list[Awaitable[None]] = [self._settle(rental) for rental in granting]
-        if granting:
-            steps.append(self.settle_pin())
-        await self._each(steps)
+        if granting and await self._welcomed(granting):
+            await self._each([*(self._settle(rental) for rental in granting), self.settle_pin()])
 
     async def depart(self) -> None:
         """Remove the old memberships of a transfer, and make those they had covered."""
-        departing = [rental for rental in self._closing() if self._departs(rental)]
-        await self._each(self._settle(rental) for rental in departing)
-        gone = {rental.id for rental in departing}
-        await self._each(self._settle(rental) for rental in self._granting() if self.covered.get(rental.id) in gone)
+        await self._each(self._settle(rental) for rental in self._departing)
+        gone = {rental.id for rental in self._departing}
+        uncovered = [rental for rental in self._granting() if self.covered.get(rental.id) in gone]
+        for rental in uncovered:
+            del self.covered[rental.id]
+        await self._each(self._settle(rental) for rental in uncovered)
 
     async def settle_pin(self) -> None:
         """Bring the owner's PIN into force, once per look."""
@@ -111,6 +117,11 @@ class Look:
         except UpstreamError as error:
             for rental in self.case.live:
                 self._fail(rental, error)
+            return
+        reason = self._pin.refused or self._pin.decision.hold
+        if reason is not None:
+            held = Failure(ending=Ending.HELD, reason=reason)
+            self.failures = {**{rental.id: held for rental in self.case.live}, **self.failures}
 
     async def show(self) -> None:
         """Write back to Storeganise what differs there."""
@@ -120,7 +131,7 @@ class Look:
             account.memory.pin if account else None,
             pin=self._pin.pin if self._pin else None,
             records=self._records,
-            failed=set(self.failures),
+            failed=self.unfinished,
             covered=self.covered,
             digest=self._around.rules.digest,
         )
@@ -149,13 +160,9 @@ class Look:
     def solved(self) -> set[tuple[tuple[str, str], ProblemCode]]:
         """Return the problems, by subject and code, of which this look could have found any still there and did not."""
         found = {((problem.subject_kind, problem.subject_id), problem.code) for problem in self.problems}
-        if self.broken:
-            return set()
-        return {
-            solved
-            for rental in self.case.rentals
-            for solved in problems.checked(self.case, rental, reached=self._reached)
-        } - found
+        looked = [rental for rental in self.case.rentals if rental.id not in self.unfinished]
+        checked = (problems.checked(self.case, rental, reached=self._reached) for rental in looked)
+        return set().union(*checked) - found
 
     def _open_account(self) -> Account | None:
         case, around = self.case, self._around
@@ -187,8 +194,28 @@ class Look:
         """Say whether this rental's revoke waits for a grant to the same owner: a transfer, seen by itself."""
         return bool(rental.open_records) and any(not other.open_records for other in self._granting())
 
+    @property
+    def unfinished(self) -> set[RentalId]:
+        """Return the rentals that are looked at again soon, so that nothing is shown or solved for them yet."""
+        return {rental for rental, failure in self.failures.items() if failure.ending is Ending.RETRY}
+
     async def _each(self, steps: Iterable[Awaitable[None]]) -> None:
         await asyncio.gather(*steps)
+
+    async def _welcomed(self, granting: Sequence[RentalCase]) -> bool:
+        """Make the user first where a new membership needs one, so that membership and code can go side by side."""
+        account = self._account
+        for rental in granting:
+            new = not rental.look_first and not self._records[rental.id]
+            if account is None or rental.provider is None or not new:
+                continue
+            try:
+                await account.ensure_user(rental.provider)
+            except UpstreamError as error:
+                for other in granting:
+                    self._fail(other, error)
+                return False
+        return True
 
     async def _vetted(self, rental: RentalCase) -> bool:
         """Ask whether a new membership may be made at all; note why not."""
@@ -218,7 +245,7 @@ class Look:
         self._reached |= settled.calls > 0
         self.left |= {(record.tenant, record.group) for record in rental.open_records} - _groups(settled.records)
         if settled.stuck is not None:
-            self._stuck(rental, settled.stuck)
+            await self._stuck(rental, settled.stuck)
 
     def _fail(self, rental: RentalCase, error: UpstreamError) -> None:
         self.failures[rental.id] = failure_of(error)
@@ -227,21 +254,15 @@ class Look:
         if isinstance(error, CredentialsRejected):
             self.problems.append(problems.credentials_rejected(rental))
 
-    def _stuck(self, rental: RentalCase, stuck: Stuck) -> None:
-        if stuck.what is Verb.CREATE and (other := self._cover(rental)) is not None:
+    async def _stuck(self, rental: RentalCase, stuck: Stuck) -> None:
+        """Note what is refused; a second membership of one owner on a group is covered by the first."""
+        other = await self._around.doors.cover(rental) if stuck.what is Verb.CREATE else None
+        if other is not None:
             self.covered[rental.id] = other
             return
         problem = problems.stuck(rental, stuck)
         self.failures[rental.id] = Failure(ending=Ending.HELD, reason=problem.text)
         self.problems.append(problem)
-
-    def _cover(self, rental: RentalCase) -> RentalId | None:
-        """Return the owner's other rental whose membership opens the same group."""
-        for other in self.case.rentals:
-            same = [r for r in self._records[other.id] if r.state is RecordState.KNOWN and r.ends_at is None]
-            if other.id != rental.id and any(record.group == rental.desired.group for record in same):
-                return other.id
-        return None
 
     def _redecide(self, rejected: Mapping[PinHash, str]) -> PinDecision:
         """Decide the PIN again with what the backends refused."""

@@ -64,6 +64,17 @@ class Doors:
             return Verdict(covered_by=covering)
         return await self._claimed(rental, tenant, group)
 
+    async def cover(self, rental: RentalCase) -> RentalId | None:
+        """Return the owner's other rental whose membership opens the same group, if there is one."""
+        tenant, group = rental.provider.tenant if rental.provider else None, rental.desired.group
+        if tenant is None or group is None:
+            return None
+        for business, memory, held in await self._ledger.on_group(tenant, group):
+            own = business == self._business and memory.owner_id == rental.desired.user and memory.id != rental.id
+            if own and _held_open(held, tenant, group):
+                return memory.id
+        return None
+
     def _is_stranger(self, business: BusinessCode, memory: RentalMemory, rental: RentalCase) -> bool:
         return business != self._business or memory.owner_id != rental.desired.user
 
@@ -93,10 +104,13 @@ def _covering(
 ) -> RentalId | None:
     """Return the rental remembered as covering this one, if it still does."""
     for _, memory, held in others:
-        open_ended = any(_opens(r, tenant, group) and r.state is RecordState.KNOWN and r.ends_at is None for r in held)
-        if memory.id == rental.before.covered_by and memory.live and open_ended:
+        if memory.id == rental.before.covered_by and memory.live and _held_open(held, tenant, group):
             return memory.id
     return None
+
+
+def _held_open(records: tuple[Record, ...], tenant: TenantUrl, group: GroupId) -> bool:
+    return any(_opens(r, tenant, group) and r.state is RecordState.KNOWN and r.ends_at is None for r in records)
 
 
 def _group_taken(rental: RentalCase, blocking: frozenset[RentalId]) -> Verdict:

@@ -26,6 +26,11 @@ class Businesses:
             lambda connection: _remember(connection, code, now), scope=business_scope(code)
         )
 
+    async def since(self, code: BusinessCode) -> datetime | None:
+        """Return since when this business is remembered; `None` when it is not."""
+        asked = select(businesses.c.memory_since).where(businesses.c.code == code)
+        return await self._database.read(lambda connection: connection.execute(asked).scalar_one_or_none())
+
     async def cursor(self, code: BusinessCode) -> datetime | None:
         """Return up to which instant changes were swept; `None` before the first sweep."""
         asked = select(businesses.c.swept_until).where(businesses.c.code == code)

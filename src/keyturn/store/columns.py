@@ -33,6 +33,22 @@ class Instant(TypeDecorator[datetime]):
         return None if value is None else EPOCH + timedelta(microseconds=value)
 
 
+class PlainText(TypeDecorator[str]):
+    """Text that both databases take as it is.
+
+    JSON from outside may carry a NUL, which PostgreSQL refuses, or half a surrogate pair, which is no text at
+    all. Each becomes a mark, here and in what it is compared with, so that one odd value cannot stop the rest.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - the interface
+        if value is None or (value.isascii() and "\0" not in value):
+            return value
+        return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+
+
 class CalendarDate(TypeDecorator[date]):
     """A `date`, kept as ISO text."""
 

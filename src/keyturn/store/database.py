@@ -66,7 +66,7 @@ class Database(ABC):
 
     @abstractmethod
     async def close(self) -> None:
-        """Finish the waiting writes and let go of the database."""
+        """Finish the waiting writes and let go of the database; a second time does nothing."""
 
 
 async def open_database(*, url: str | None, data_dir: Path, clock: Clock, shared: bool = False) -> Database:

@@ -124,6 +124,7 @@ def run_batch(
     except Exception:
         if len(jobs) == 1 or connection.invalidated:
             raise
+        connection.connection.rollback()  # SQLite keeps a transaction open whose COMMIT failed
     else:
         return
     with connection.begin():

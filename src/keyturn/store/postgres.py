@@ -150,7 +150,7 @@ def _limits(seconds: int) -> Select[tuple[str, str]]:
 def _address(url: str) -> URL:
     try:
         address = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise DatabaseUnavailable("database.url cannot be read; it looks like postgresql://user@host/name.") from None
     if address.drivername not in {"postgresql", "postgres", "postgresql+psycopg"}:
         raise DatabaseUnavailable("database.url must start with postgresql://.")

@@ -13,10 +13,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, Table, UniqueConstraint
 
 from keyturn.core.memory import RecordState
-from keyturn.store.columns import CalendarDate, Instant, Word
+from keyturn.store.columns import CalendarDate, Instant, PlainText, Word
 from keyturn.store.words import DeliveryState, WorkState
 
 metadata = MetaData(
@@ -30,11 +30,11 @@ metadata = MetaData(
 
 
 def _key(name: str) -> Column[str]:
-    return Column(name, Text, primary_key=True)
+    return Column(name, PlainText, primary_key=True)
 
 
 def _text(name: str, *, nullable: bool = False) -> Column[str]:
-    return Column(name, Text, nullable=nullable)
+    return Column(name, PlainText, nullable=nullable)
 
 
 def _instant(name: str, *, nullable: bool = False) -> Column[object]:

@@ -73,6 +73,8 @@ class SqliteDatabase(Database):
         """Do nothing: the file has no clock of its own."""
 
     async def close(self) -> None:
+        if self._closed:
+            return
         self._closed = True
         await self._queue.close()
         for thread, engine in ((self._write_thread, self._writer), (self._read_thread, self._reader)):
