@@ -10,10 +10,10 @@ endif
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.keyturn-ready
-PATHS := src tests
+PATHS := src tests bench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check fix docs lock clean
+.PHONY: help setup run demo test check fix bench docs lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | awk -F '\t' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -52,6 +52,9 @@ check: setup ## Check style, types, layers and spelling
 fix: setup ## Mend what can be mended by itself
 	@$(BIN)/ruff check --quiet --fix-only $(PATHS)
 	@$(BIN)/ruff format --quiet $(PATHS)
+
+bench: setup ## Measure ratios side by side; see what each one compares in bench/run.py
+	@$(BIN)/python bench/run.py
 
 docs: setup ## Write the pages that come from the program itself
 	@$(BIN)/python -m keyturn.settings.reference > docs/settings.md
