@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -44,9 +45,7 @@ class DatabaseContract:
     async def test_each_caller_gets_its_own_result(self, database: Database) -> None:
         """Writes that share a commit return each to its own caller."""
         names = [f"b{number}" for number in range(300)]
-        results = await asyncio.gather(
-            *(database.write(lambda connection, name=name: add(connection, name)) for name in names)
-        )
+        results = await asyncio.gather(*(database.write(partial(add, code=name)) for name in names))
 
         assert results == [f"added {name}" for name in names]
         assert await codes(database) == sorted(names)
@@ -107,10 +106,7 @@ class DatabaseContract:
 
     async def test_a_cancelled_caller(self, database: Database) -> None:
         """A caller that no longer waits holds up nobody."""
-        tasks = [
-            asyncio.create_task(database.write(lambda connection, name=name: add(connection, name)))
-            for name in ("one", "two", "three")
-        ]
+        tasks = [asyncio.create_task(database.write(partial(add, code=name))) for name in ("one", "two", "three")]
         await database.write(lambda connection: add(connection, "zero"))
         tasks += [asyncio.create_task(database.write(lambda connection: add(connection, "four")))]
         for task in tasks[1::2]:
@@ -124,7 +120,7 @@ class DatabaseContract:
     async def test_writes_are_seen_at_once(self, database: Database) -> None:
         """What was written is there for the next read."""
         for number in range(10):
-            await database.write(lambda connection, number=number: add(connection, f"b{number}"))
+            await database.write(partial(add, code=f"b{number}"))
 
             assert len(await codes(database)) == number + 1
 
@@ -145,7 +141,7 @@ class DatabaseContract:
         naive = START.replace(tzinfo=None)
         with pytest.raises(Exception, match="time zone"):
             await database.write(
-                lambda connection: connection.execute(ADDED, {"code": "x", "memory_since": naive}) and None
+                lambda connection: connection.execute(ADDED, {"code": "x", "memory_since": naive}).close()
             )
 
     async def test_reading_and_writing_at_the_same_time(self, database: Database) -> None:
@@ -157,7 +153,7 @@ class DatabaseContract:
 
         async def write() -> None:
             for number in range(20):
-                await database.write(lambda connection, number=number: pair(connection, number))
+                await database.write(partial(pair, number=number))
 
         writing = asyncio.create_task(write())
         while not writing.done():
@@ -197,7 +193,7 @@ class RestartContract:
     async def test_a_command_beside_an_older_database(self, database_place: Place) -> None:
         """A command changes no table: it says that the service has to do so."""
         database = await database_place.open()
-        await database.write(lambda connection: connection.execute(text("DELETE FROM alembic_version")) and None)
+        await database.write(lambda connection: connection.execute(text("DELETE FROM alembic_version")).close())
         await database_place.close()
         with pytest.raises(DatabaseUnavailable, match="keyturn serve"):
             await database_place.open(shared=True)
@@ -238,4 +234,4 @@ class SchemaContract:
 async def set_revision(database: Database, revision: str) -> None:
     """Pretend that another program wrote the tables."""
     changed = text("UPDATE alembic_version SET version_num = :revision")
-    await database.write(lambda connection: connection.execute(changed, {"revision": revision}) and None)
+    await database.write(lambda connection: connection.execute(changed, {"revision": revision}).close())

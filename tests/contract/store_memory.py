@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from contract.store_work import ACME, BOXES, LEASE, claimed, rental, taken
+from contract.store_work import ACME, BOXES, LEASE, rental, taken
 from databases import START
 from keyturn.clock import MovableClock
 from keyturn.core.ids import BusinessCode, ExternalId, GroupId, OwnerId, PinHash, RentalId, SiteId, TenantUrl, UnitId
@@ -52,7 +52,13 @@ rentals = st.builds(
     id=texts,
     ended=st.none() | st.dates(),
 )
-records = st.builds(Record, starts_at=instants, ends_at=st.none() | instants, state=st.sampled_from(RecordState))
+records = st.builds(
+    Record,
+    starts_at=instants,
+    ends_at=st.none() | instants,
+    state=st.sampled_from(RecordState),
+    **dict.fromkeys(("tenant", "external_id", "rental_id", "owner_id", "group"), texts),
+)
 
 
 def record(rental_id: RentalId, state: RecordState = RecordState.KNOWN, **others: object) -> Record:
@@ -75,7 +81,11 @@ async def lane_of(database: Database, business: BusinessCode = ACME) -> Lane:
     """Wake something in the business and claim its lane."""
     work = Work(database)
     await work.wake(business, [Subject("test", "lane")], "x")
-    return await claimed(work)
+    lane = await work.claim("one", lease=LEASE)
+
+    assert lane is not None
+
+    return lane
 
 
 class LedgerContract:
@@ -185,7 +195,7 @@ class LedgerContract:
         assert await ledger.rentals_of(ACME, ANN, live_only=True) == [live]
 
     async def test_who_is_on_a_group(self, database: Database) -> None:
-        """Rentals mapped to the group and rentals with a membership on it, of all businesses; not those gone from it."""
+        """Rentals of all businesses mapped to the group or with a membership on it; not those gone from it."""
         ledger, lane = Ledger(database), await lane_of(database)
         mapped = RentalMemory(id=R1, owner_id=ANN, tenant=DOOR, group=GROUP)
         moved = RentalMemory(id=R2, tenant=DOOR, group=GroupId("g2"))
@@ -249,6 +259,14 @@ class LedgerContract:
         assert (await ledger.load(BOXES, rentals=[R1])).records == {R1: (record(R1),)}
         assert row is not None
         assert row.due_at == clock.now()
+
+    async def test_text_that_a_database_refuses(self, database: Database) -> None:
+        """A NUL or half a character from outside is stored as a mark, and found by what it came as."""
+        ledger, lane = Ledger(database), await lane_of(database)
+        odd = UnitId("a\0b\ud800")
+        await ledger.save(lane, rentals=[RentalMemory(id=R1, unit_id=odd)])
+
+        assert [one.unit_id for one in await ledger.on_unit(ACME, odd)] == ["a\ufffdb?"]
 
     async def test_dates(self, database: Database) -> None:
         """A calendar date stays a date."""

@@ -11,9 +11,11 @@ from sqlalchemy import Connection, make_url, text
 
 from contract.store_database import DatabaseContract, RestartContract, SchemaContract, add, codes
 from contract.store_inbox import BusinessesContract, InboxContract, ProblemsContract
+from contract.store_lanes import LaneContract
 from contract.store_memory import LedgerContract
 from contract.store_tenants import ClaimsContract, PinsContract, TokensContract
-from contract.store_work import LaneContract, WakingContract
+from contract.store_wakes import NeverLostContract
+from contract.store_work import WakingContract
 from databases import START, Place
 from keyturn.clock import MovableClock, SystemClock
 from keyturn.errors import DatabaseUnavailable
@@ -45,6 +47,10 @@ class TestWaking(WakingContract):
 
 class TestLanes(LaneContract):
     """Claiming, leases and fences."""
+
+
+class TestWakes(NeverLostContract):
+    """No wake is ever lost."""
 
 
 class TestInbox(InboxContract):

@@ -9,9 +9,11 @@ import pytest
 
 from contract.store_database import DatabaseContract, RestartContract, SchemaContract
 from contract.store_inbox import BusinessesContract, InboxContract, ProblemsContract
+from contract.store_lanes import LaneContract
 from contract.store_memory import LedgerContract
 from contract.store_tenants import ClaimsContract, PinsContract, TokensContract
-from contract.store_work import LaneContract, WakingContract
+from contract.store_wakes import NeverLostContract
+from contract.store_work import WakingContract
 from databases import Place
 from keyturn.errors import DatabaseUnavailable
 
@@ -40,6 +42,10 @@ class TestWaking(WakingContract):
 
 class TestLanes(LaneContract):
     """Claiming, leases and fences."""
+
+
+class TestWakes(NeverLostContract):
+    """No wake is ever lost."""
 
 
 class TestInbox(InboxContract):

@@ -17,6 +17,8 @@ from enum import Enum
 from keyturn.core.ids import ExternalId, GroupId, OwnerId, RentalId, TenantUrl
 from keyturn.core.memory import Record, RecordState
 
+BEFORE_START = "locked before its start"
+
 
 class Access(Enum):
     """What the decision wants of a rental."""
@@ -220,7 +222,11 @@ def _narrow(wanted: Wanted, records: Sequence[Record], history: History) -> Call
     others = [record for record in records if wanted.user is not None and record.owner_id != wanted.user]
     own = [record for record in records if record not in others]
     removal = _remove_all(wanted, others, history, "the rental has another owner now")
-    return _first(removal, _lock_all(wanted, own, history) if wanted.locked else None)
+    if not wanted.locked:
+        return removal
+    if wanted.starts_at is not None and wanted.starts_at > wanted.now:
+        return _first(removal, _remove_all(wanted, own, history, BEFORE_START))
+    return _first(removal, _lock_all(wanted, own, history))
 
 
 def _lock_all(wanted: Wanted, records: Sequence[Record], history: History) -> Call | Stuck | None:
@@ -239,7 +245,7 @@ def _lock_one(wanted: Wanted, record: Record, history: History) -> Call | Stuck 
 def _lock(wanted: Wanted, records: Sequence[Record], history: History) -> Call | Stuck | None:
     started = wanted.starts_at is not None and wanted.starts_at <= wanted.now
     if not started:
-        return _remove_all(wanted, records, history, "locked before its start")
+        return _remove_all(wanted, records, history, BEFORE_START)
     present = list(filter(_open, records))
     wrong = [record for record in present if not _matches(wanted, record)]
     removal = _remove_all(wanted, wrong, history, "locked, and its user, group or start has changed")
@@ -291,8 +297,8 @@ def _create(wanted: Wanted, records: Sequence[Record], history: History) -> Call
     return Call(verb=Verb.CREATE, record=record, reason="access is due")
 
 
-MOST_UNPROVEN = 3
-"""How far ids are numbered on the suspicion alone that a backend does not take a removed one again."""
+MOST_UNPROVEN = 2
+"""How far ids are numbered on suspicion alone: a rental older than our memory may have had one that was removed."""
 MOST_CREATES = 3
 
 
@@ -313,7 +319,7 @@ def _next_id(wanted: Wanted, records: Sequence[Record], history: History) -> Ext
     _, _, number = last.external_id.removeprefix(wanted.rental_id).rpartition("-")
     following = int(number or 1) + 1
     found_nothing = tried is Result.TAKEN and history.of(Verb.AMEND, last) is Result.MISSING
-    proven = found_nothing and (last.spent or following <= MOST_UNPROVEN)
+    proven = found_nothing and (last.spent or (wanted.look_first and following <= MOST_UNPROVEN))
     return ExternalId(f"{wanted.rental_id}-{following}") if proven or _open(last) else None
 
 

@@ -19,7 +19,7 @@ from keyturn.core.pin import PinDecision
 from keyturn.core.rental import Owner, Pin
 from keyturn.core.work import Lane
 from keyturn.engine.business import Business, Rules
-from keyturn.errors import LeaseLost, NotFound, Refused
+from keyturn.errors import LeaseLost, NotFound, Refused, UpstreamError
 from keyturn.providers.protocol import Provider
 from keyturn.store.ledger import Ledger
 from keyturn.store.pins import Pins
@@ -70,16 +70,24 @@ class Account:
         self._drawn = drawn
         self._locks: defaultdict[TenantUrl, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._asked: set[TenantUrl] = set()
+        self._failed: dict[TenantUrl, UpstreamError] = {}
         self.memory = memory
 
     async def ensure_user(self, provider: Provider, *, anew: bool = False) -> bool:
         """Make sure the user exists; return whether it was created now. `anew`: although we believed it did."""
         async with self._locks[provider.tenant]:
+            failed = self._failed.get(provider.tenant)
+            if failed is not None:
+                raise failed
             code = self._code(provider.tenant)
             if (code.user_known and not anew) or provider.tenant in self._asked:
                 return False
+            try:
+                created = await provider.ensure_user(self._owner)
+            except UpstreamError as error:
+                self._failed[provider.tenant] = error
+                raise
             self._asked.add(provider.tenant)
-            created = await provider.ensure_user(self._owner)
             known = CodeMemory(tenant=code.tenant) if created else code
             await self._remember(replace(known, user_known=True))
             return created
@@ -174,6 +182,8 @@ class Account:
 
     async def _set_code(self, provider: Provider, pin: Pin) -> bool:
         """Return whether the code was taken. A user who is not there is made first."""
+        if provider.tenant in self._failed:
+            raise self._failed[provider.tenant]
         try:
             return await _takes(provider, self._owner.id, pin)
         except NotFound:

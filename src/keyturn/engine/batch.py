@@ -7,7 +7,6 @@ outcome per claimed row.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +21,7 @@ from keyturn.engine.case import RentalCase
 from keyturn.engine.failure import Failure, failure_of, outcome_of
 from keyturn.engine.look import Look, Surroundings
 from keyturn.engine.observe import Observer
+from keyturn.engine.steps import together
 from keyturn.engine.vetting import Doors
 from keyturn.errors import DatabaseUnavailable, LeaseLost, UpstreamError
 from keyturn.logs import logger
@@ -76,7 +76,8 @@ class Batch:
         try:
             observed = await self._observer.observe(self._business, ids, now)
         except UpstreamError as error:
-            return [outcome_of(item, failure_of(error), self._rules, now) for item in items]
+            failure = failure_of(error)
+            return [outcome_of(item, failure, self._rules, self._clock.now()) for item in items]
         doors = Doors(business=self._business.code, ledger=self._books.ledger, claims=self._books.claims)
         around = Surroundings(
             business=self._business,
@@ -92,11 +93,11 @@ class Batch:
         await self._apply(looks)
         await self._follow_up(looks, ids)
         failures = {rental: failure_of(error) for rental, error in observed.unread.items()}
-        return self._outcomes(items, looks, failures, now)
+        return self._outcomes(items, looks, failures, self._clock.now())
 
     async def _apply(self, looks: Sequence[Look]) -> None:
         for step in (Look.remember, Look.close, Look.lock, Look.grant, Look.depart, Look.settle_pin, Look.show):
-            await asyncio.gather(*(self._guarded(look, step) for look in looks))
+            await together(self._guarded(look, step) for look in looks)
 
     async def _guarded(self, look: Look, step: Callable[[Look], Awaitable[None]]) -> None:
         """Take one step of one look. A fault of ours ends this look alone; it is logged and tried again."""

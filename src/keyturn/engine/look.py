@@ -14,8 +14,7 @@ fails for one rental does not stop another; it is kept as that rental's failure.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from keyturn.clock import Clock
@@ -32,6 +31,7 @@ from keyturn.engine.business import Business, Rules
 from keyturn.engine.case import OwnerCase, RentalCase, decide_pin
 from keyturn.engine.failure import Failure, failure_of
 from keyturn.engine.memberships import Memberships
+from keyturn.engine.steps import together
 from keyturn.engine.vetting import Doors, Verdict
 from keyturn.engine.writeback import WriteBack, plan_writes
 from keyturn.errors import CredentialsRejected, Refused, UpstreamError
@@ -85,26 +85,26 @@ class Look:
         """
         holds = [r for r in self.case.rentals if r.desired.access is Access.HOLD and not r.desired.locked]
         closing = [rental for rental in self._closing() if rental not in self._departing]
-        await self._each(self._settle(rental) for rental in (*closing, *holds))
+        await together(self._settle(rental) for rental in (*closing, *holds))
 
     async def lock(self) -> None:
         """End the memberships of locked rentals."""
-        await self._each(self._settle(rental) for rental in self.case.rentals if rental.desired.locked)
+        await together(self._settle(rental) for rental in self.case.rentals if rental.desired.locked)
 
     async def grant(self) -> None:
         """Make or reopen memberships; the code of a user who may be new goes out at the same time."""
-        granting = [rental for rental in self._granting() if await self._vetted(rental)]
-        if granting and await self._welcomed(granting):
-            await self._each([*(self._settle(rental) for rental in granting), self.settle_pin()])
+        granting = await self._welcomed([rental for rental in self._granting() if await self._vetted(rental)])
+        if granting:
+            await together([*(self._settle(rental) for rental in granting), self.settle_pin()])
 
     async def depart(self) -> None:
         """Remove the old memberships of a transfer, and make those they had covered."""
-        await self._each(self._settle(rental) for rental in self._departing)
+        await together(self._settle(rental) for rental in self._departing)
         gone = {rental.id for rental in self._departing}
         uncovered = [rental for rental in self._granting() if self.covered.get(rental.id) in gone]
         for rental in uncovered:
             del self.covered[rental.id]
-        await self._each(self._settle(rental) for rental in uncovered)
+        await together(self._settle(rental) for rental in uncovered)
 
     async def settle_pin(self) -> None:
         """Bring the owner's PIN into force, once per look."""
@@ -199,23 +199,20 @@ class Look:
         """Return the rentals that are looked at again soon, so that nothing is shown or solved for them yet."""
         return {rental for rental, failure in self.failures.items() if failure.ending is Ending.RETRY}
 
-    async def _each(self, steps: Iterable[Awaitable[None]]) -> None:
-        await asyncio.gather(*steps)
+    async def _welcomed(self, granting: Sequence[RentalCase]) -> list[RentalCase]:
+        """Make the user first where a new membership needs one, so that membership and code can go side by side.
 
-    async def _welcomed(self, granting: Sequence[RentalCase]) -> bool:
-        """Make the user first where a new membership needs one, so that membership and code can go side by side."""
-        account = self._account
+        Returns the rentals that can go on.
+        """
+        welcomed: list[RentalCase] = []
         for rental in granting:
-            new = not rental.look_first and not self._records[rental.id]
-            if account is None or rental.provider is None or not new:
-                continue
             try:
-                await account.ensure_user(rental.provider)
+                if self._account and rental.provider and not rental.look_first and not self._records[rental.id]:
+                    await self._account.ensure_user(rental.provider)
+                welcomed.append(rental)
             except UpstreamError as error:
-                for other in granting:
-                    self._fail(other, error)
-                return False
-        return True
+                self._fail(rental, error)
+        return welcomed
 
     async def _vetted(self, rental: RentalCase) -> bool:
         """Ask whether a new membership may be made at all; note why not."""
@@ -248,7 +245,8 @@ class Look:
             await self._stuck(rental, settled.stuck)
 
     def _fail(self, rental: RentalCase, error: UpstreamError) -> None:
-        self.failures[rental.id] = failure_of(error)
+        if rental.id not in self.unfinished:
+            self.failures[rental.id] = failure_of(error)
         if isinstance(error, Refused):
             self.problems.append(problems.user_refused(self.case.owner_id, error))
         if isinstance(error, CredentialsRejected):

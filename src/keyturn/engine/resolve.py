@@ -6,12 +6,13 @@ sweep asks for everything that changed since the last one, so that a lost event 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from keyturn.clock import Clock
 from keyturn.core.ids import JobId, OwnerId, RentalId, SiteId, TenantUrl, UnitId
 from keyturn.core.memory import TransferPair
+from keyturn.core.rental import Job
 from keyturn.core.work import Ending, Kind, Lane, Outcome, Subject, WorkItem
 from keyturn.engine.business import Business, Rules
 from keyturn.engine.failure import failure_of, outcome_of
@@ -25,6 +26,8 @@ DELTA_SWEEP = Subject.of(Kind.SWEEP, "delta")
 UNIT_SWEEP = Subject.of(Kind.SWEEP, "units")
 UNITS_EVERY = timedelta(hours=12)
 """How often the names of all units are read, where policy lets a name stand in for a group."""
+TRANSFER = "unit_transfer"
+"""The type of job that moves a tenant from one unit to another."""
 OVERLAP = timedelta(minutes=2)
 """How far a sweep reaches back before the last one: whether a change at the boundary is listed is not known."""
 
@@ -92,9 +95,20 @@ class Resolver:
         if job.transfer is not None:
             old, new = job.transfer
             await self._ledger.save(self._lane, transfers=[TransferPair(old=old, new=new)])
-        if job.rentals or job.unit_id is None:
-            return list(job.rentals)
-        return await self._of_unit(job.unit_id)
+        elif job.type == TRANSFER:
+            return [*await self._of_owners(job.rentals), *await self._on_unit_of(job)]
+        return list(job.rentals) if job.rentals else await self._on_unit_of(job)
+
+    async def _on_unit_of(self, job: Job) -> list[RentalId]:
+        return [] if job.unit_id is None else await self._of_unit(job.unit_id)
+
+    async def _of_owners(self, rentals: Sequence[RentalId]) -> list[RentalId]:
+        """Return these rentals and all others of their owners: a transfer that names one of its two rentals only."""
+        found = list(rentals)
+        for tenancy in [await self._business.source.rental(rental) for rental in rentals]:
+            if tenancy.rental.owner_id is not None:
+                found += await self._of_owner(tenancy.rental.owner_id)
+        return found
 
     async def _of_owner(self, owner: OwnerId) -> list[RentalId]:
         """Return the owner's rentals that are not over; all of them are asked for where none is remembered."""

@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, exists, func, select
+from sqlalchemy import Connection, Delete, and_, delete, exists, func, select
 from sqlalchemy.sql.dml import ReturningInsert
 
 from keyturn.core.ids import BusinessCode
@@ -86,9 +86,17 @@ class Inbox:
         return await self._database.read(count_unread)
 
     async def forget(self, before: datetime) -> int:
-        """Delete the deliveries that came last before `before`; return how many."""
-        gone = delete(deliveries).where(deliveries.c.last_at < before)
-        return await self._database.write(lambda connection: connection.execute(gone).rowcount)
+        """Delete the deliveries that came last before `before`, business by business; return how many."""
+        old = deliveries.c.last_at < before
+        asked = select(deliveries.c.business).where(old).distinct()
+        businesses = await self._database.read(lambda connection: connection.execute(asked).scalars().all())
+        return sum([await self._forget(business, delete(deliveries).where(old)) for business in sorted(businesses)])
+
+    async def _forget(self, business: BusinessCode, gone: Delete) -> int:
+        of_one = gone.where(deliveries.c.business == business)
+        return await self._database.write(
+            lambda connection: connection.execute(of_one).rowcount, scope=business_scope(business)
+        )
 
 
 def _accept(connection: Connection, accepted: Accepted, now: datetime) -> bool:

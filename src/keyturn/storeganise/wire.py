@@ -128,19 +128,22 @@ def site(value: object, *, asked: SiteId | None = None) -> Site:
 def job(value: object, *, asked: JobId | None = None) -> Job:
     """Read a job: the rentals and the unit it concerns, from its result, else from its steps' results.
 
-    Unit: `result`, else the steps, else `data` (in jobs of move-ins the data often lacks it).
+    Unit: `result`, else the steps, else `data` (in jobs of move-ins the data often lacks it). A transfer's old rental
+    may stand in `data` alone.
     `job.ownerId` can be the user behind an API key and is not read.
     """
     row = _record(value)
     results = [_mapping(row.get("result")), *_step_results(row)]
-    old, new = _first_id(results, "oldRentalId"), _first_id(results, "newRentalId")
+    named = [*results, _mapping(row.get("data"))]
+    old, new = _first_id(named, "oldRentalId"), _first_id(named, "newRentalId")
     pair = (RentalId(old), RentalId(new)) if old is not None and new is not None and old != new else None
-    units = [*results, _mapping(row.get("data"))]
-    unit_id = _first_id(units, "unitId") or _first_id(units, "newUnitId")
+    unit_id = _first_id(named, "unitId") or _first_id(named, "newUnitId")
     return Job(
         id=JobId(_own_id(row, asked)),
         type=_text(row.get("type")) or "",
-        rentals=_job_rentals(results),
+        rentals=tuple(
+            dict.fromkeys([*_job_rentals(results), *(RentalId(id_) for id_ in (old, new) if id_ is not None)])
+        ),
         transfer=pair,
         unit_id=None if unit_id is None else UnitId(unit_id),
     )
