@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import secrets
 import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -58,6 +59,10 @@ from keyturn.web.server import serve as serve_web
 
 SYSTEM = "sensorberg"
 """The value of a site's `securitySystem` field that puts it in scope."""
+
+
+SWITCH_S = 0.0005
+"""How soon the database thread gets a turn beside a busy event loop; with 5 ms the wait for a 200 doubles."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -229,6 +234,7 @@ async def _gauge(work: Work, clock: Clock) -> Gauge:
 async def serve(settings: Settings) -> None:
     """Run web and worker in one process until SIGTERM or Ctrl-C. Raises `StartError`."""
     listener = listen(settings.server.host, settings.server.port)
+    sys.setswitchinterval(SWITCH_S)
     stop = asyncio.Event()
     async with assemble(settings) as service:
         await plan_sweeps(service)

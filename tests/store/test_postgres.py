@@ -14,6 +14,7 @@ from contract.store_inbox import BusinessesContract, InboxContract, ProblemsCont
 from contract.store_lanes import LaneContract
 from contract.store_memory import LedgerContract
 from contract.store_tenants import ClaimsContract, PinsContract, TokensContract
+from contract.store_units import ReplacedPinsContract, SettledProblemsContract, UnitNamesContract
 from contract.store_wakes import NeverLostContract
 from contract.store_work import WakingContract
 from databases import START, Place
@@ -217,3 +218,15 @@ async def server_time(database: Database) -> datetime:
 async def no_database(_fn: object) -> timedelta:
     """Stand for a database that is not asked."""
     return timedelta()
+
+
+class TestUnitNames(UnitNamesContract):
+    """Whether a unit's name may stand in for its group."""
+
+
+class TestSettledProblems(SettledProblemsContract):
+    """Problems as a batch of looks reports them."""
+
+
+class TestReplacedPins(ReplacedPinsContract):
+    """PINs that another one replaced."""

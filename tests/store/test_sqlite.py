@@ -12,6 +12,7 @@ from contract.store_inbox import BusinessesContract, InboxContract, ProblemsCont
 from contract.store_lanes import LaneContract
 from contract.store_memory import LedgerContract
 from contract.store_tenants import ClaimsContract, PinsContract, TokensContract
+from contract.store_units import ReplacedPinsContract, SettledProblemsContract, UnitNamesContract
 from contract.store_wakes import NeverLostContract
 from contract.store_work import WakingContract
 from databases import Place
@@ -139,3 +140,15 @@ class TestFile:
         await database.close()
         with pytest.raises(DatabaseUnavailable):
             await database.read(lambda _: None)
+
+
+class TestUnitNames(UnitNamesContract):
+    """Whether a unit's name may stand in for its group."""
+
+
+class TestSettledProblems(SettledProblemsContract):
+    """Problems as a batch of looks reports them."""
+
+
+class TestReplacedPins(ReplacedPinsContract):
+    """PINs that another one replaced."""
