@@ -98,6 +98,8 @@ class Unavailable(UpstreamError):
         self.retry_after = retry_after
         self.pauses = pauses
         """The answer itself (429, 503) asks for the whole upstream to be left alone for a while."""
+        self.paused_for: timedelta | None = None
+        """The upstream is left alone for so long; nothing is sent to it before."""
 
 
 class CredentialsRejected(UpstreamError):

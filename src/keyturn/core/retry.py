@@ -17,3 +17,12 @@ def wait_before(attempt: int, *, chance: float, cap: timedelta, asked: timedelta
     step = min(FIRST_WAIT * doublings, cap)
     wait = step / 2 + step / 2 * chance
     return min(max(wait, asked or timedelta()), cap)
+
+
+def wait_for_pause(rest: timedelta, *, chance: float, cap: timedelta) -> timedelta:
+    """Return the wait for an upstream that is left alone for `rest`: just past it, and not all at once.
+
+    The pause grows by itself while the upstream stays down, so waiting for its end is patient enough, and what was
+    held up runs as soon as the upstream is back.
+    """
+    return min(rest + FIRST_WAIT * chance, cap + FIRST_WAIT)

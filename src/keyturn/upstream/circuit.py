@@ -61,14 +61,22 @@ class Circuit:
             yield
         except UpstreamError as error:
             self.failed(error, subject)
+            if isinstance(error, Unavailable):
+                error.paused_for = self._rest()
             raise
         self.succeeded()
 
     def check(self, operation: str) -> None:
         """Raise `Unavailable` with the rest of the pause while paused."""
+        rest = self._rest()
+        if rest is not None and self._reason is not None:
+            paused = Unavailable(self._name, operation, _WORDS[self._reason], retry_after=rest)
+            paused.paused_for = rest
+            raise paused
+
+    def _rest(self) -> timedelta | None:
         until = self.paused_until
-        if until is not None and self._reason is not None:
-            raise Unavailable(self._name, operation, _WORDS[self._reason], retry_after=until - self._clock.now())
+        return None if until is None else until - self._clock.now()
 
     def failed(self, error: UpstreamError, subject: str) -> None:
         """Learn that a call about `subject` failed. A refusal is an answer, so it speaks for the upstream."""
