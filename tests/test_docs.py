@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from keyturn.cli.reference import reference as commands
+from keyturn.core.problem import ProblemCode
 from keyturn.settings.model import Table, tables
 from keyturn.settings.reference import reference as settings
 
@@ -29,3 +30,9 @@ def test_every_setting_is_explained(table: type[Table]) -> None:
     fields = {name: field for name, field in table.model_fields.items() if name not in {"sensorberg", "sites"}}
 
     assert [name for name, field in fields.items() if not field.description or not field.examples] == []
+
+
+@pytest.mark.parametrize("code", [code.value for code in ProblemCode])
+def test_every_problem_is_explained(code: str) -> None:
+    """The operators' page says what each problem means and what to do."""
+    assert f"| `{code}` |" in (ROOT / "docs/rental-lifecycle.md").read_text(encoding="utf-8")

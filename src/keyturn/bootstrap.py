@@ -15,7 +15,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from starlette.applications import Starlette
@@ -65,6 +65,10 @@ SWITCH_S = 0.0005
 """How soon the database thread gets a turn beside a busy event loop; with 5 ms the wait for a 200 doubles."""
 
 
+KEPT = timedelta(days=30)
+"""How long deliveries are kept: for so long a repeat is recognised as one."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Service:
     """A running Keyturn, in parts."""
@@ -94,13 +98,17 @@ async def assemble(settings: Settings, *, clock: Clock | None = None, shared: bo
             url=url, data_dir=settings.database.data_dir, clock=clock or SystemClock(), shared=shared
         )
         stack.push_async_callback(database.close)
-        http = await stack.enter_async_context(HttpClient(settings.network.allowed_hosts))
-        yield await _service(settings, database, http, reading=shared)
+        metrics = Metrics()
+        client = HttpClient(settings.network.allowed_hosts, on_answer=metrics.upstream_request)
+        http = await stack.enter_async_context(client)
+        yield await _service(settings, database, http, metrics, reading=shared)
 
 
-async def _service(settings: Settings, database: Database, http: HttpClient, *, reading: bool) -> Service:
+async def _service(
+    settings: Settings, database: Database, http: HttpClient, metrics: Metrics, *, reading: bool
+) -> Service:
     clock, work, ledger, inbox = database.clock, Work(database), Ledger(database), Inbox(database)
-    metrics, rules = Metrics(), make_rules(settings)
+    rules = make_rules(settings)
     remembered = Businesses(database)
     backends = Backends(system=SYSTEM, settings=settings, http=http, clock=clock, tokens=Tokens(database))
     businesses = {}
@@ -249,7 +257,7 @@ async def run(service: Service, listener: socket.socket, stop: asyncio.Event) ->
     parts = [
         asyncio.create_task(serve_web(service.app, listener, stop)),
         asyncio.create_task(service.worker.run(stop)),
-        asyncio.create_task(_keep_time(service.database, stop)),
+        asyncio.create_task(_keep_house(service, stop)),
     ]
     try:
         await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
@@ -265,12 +273,13 @@ async def plan_sweeps(service: Service) -> None:
         await service.work.wake(code, sweeps, "the service started")
 
 
-async def _keep_time(database: Database, stop: asyncio.Event) -> None:
-    """Measure the database's clock once a minute, for it rules between machines."""
+async def _keep_house(service: Service, stop: asyncio.Event) -> None:
+    """Once a minute, measure the database's clock, which rules between machines, and forget old deliveries."""
     while not stop.is_set():
-        await database.clock.wait(stop, seconds=60)
+        await service.clock.wait(stop, seconds=60)
         with suppress(DatabaseUnavailable):
-            await database.refresh()
+            await service.database.refresh()
+            await service.inbox.forget(service.clock.now() - KEPT)
 
 
 async def explain(settings: Settings, rental: RentalId, business: BusinessCode | None) -> Explanation:

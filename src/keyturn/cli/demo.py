@@ -9,7 +9,7 @@ import typer
 
 def command(
     serve: Annotated[  # noqa: FBT002  # a flag of the command line
-        bool, typer.Option("--serve", help="Keep running afterwards, with the console open, until Ctrl-C.")
+        bool, typer.Option("--serve", help="Keep everything running afterwards, to play with, until Ctrl-C.")
     ] = False,
 ) -> None:
     """Play the whole story on simulated services.

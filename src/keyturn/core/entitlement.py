@@ -19,7 +19,7 @@ from enum import Enum
 
 from keyturn.core.ids import GroupId, OwnerId
 from keyturn.core.membership import Access
-from keyturn.core.memory import RentalMemory
+from keyturn.core.memory import FieldMemory, RentalMemory
 from keyturn.core.overlock import Overlock, end_lock, lock_instant, see_overlock
 from keyturn.core.policy import Policy
 from keyturn.core.problem import Problem, ProblemCode
@@ -129,7 +129,7 @@ def _seen(situation: Situation) -> RentalMemory:
 
 
 def _new_tenancy(memory: RentalMemory) -> RentalMemory:
-    """Another owner: locks belong to the tenancy that is over, and the PIN copy there is nobody's edit."""
+    """Another owner: locks belong to the tenancy that is over; the PIN copy there is nobody's edit and must go."""
     return replace(
         memory,
         staff_lock=False,
@@ -139,7 +139,7 @@ def _new_tenancy(memory: RentalMemory) -> RentalMemory:
         staff_lock_at_end=False,
         carried_from=None,
         covered_by=None,
-        pin=type(memory.pin)(),
+        pin=FieldMemory(sent=""),
     )
 
 

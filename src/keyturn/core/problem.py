@@ -22,7 +22,6 @@ class ProblemCode(Enum):
     SITE_LEFT = "site_left"
     VANISHED = "vanished"
     CREDENTIALS = "credentials"
-    INCOMPLETE_FACTS = "incomplete_facts"
     WRITE_REFUSED = "write_refused"
     REVOKE_REFUSED = "revoke_refused"
 

@@ -29,7 +29,7 @@ class Disappearance:
     control: Unit | None
     """The rental's last unit, as the control read shows it; `None` when that read failed."""
     lately: int
-    """How many other rentals of the site vanished within a day."""
+    """How many other rentals of the site vanished within a day of this one, or later."""
     policy: Policy
     now: datetime
 

@@ -7,7 +7,7 @@ outcome per claimed row.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -33,6 +33,9 @@ from keyturn.store.work import Work
 
 MOST = 50
 """Storeganise asks to keep lists that include related records under this size (Storeganise help, article 297)."""
+
+
+IN_THE_WAY = "it is in the way of another rental"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,7 +94,7 @@ class Batch:
         )
         looks = [Look(case, around) for case in observed.cases]
         await self._apply(looks)
-        await self._follow_up(looks, ids)
+        await self._follow_up(looks, items)
         failures = {rental: failure_of(error) for rental, error in observed.unread.items()}
         return self._outcomes(items, looks, failures, self._clock.now())
 
@@ -111,14 +114,19 @@ class Batch:
             self._log.error("look_failed", business=self._business.code, exc_info=error)
             look.give_up(Failure(ending=Ending.RETRY, reason=f"internal error ({type(error).__name__})"))
 
-    async def _follow_up(self, looks: Sequence[Look], claimed: Collection[RentalId]) -> None:
-        """Report problems, and wake whatever this batch gave a reason to look at again."""
+    async def _follow_up(self, looks: Sequence[Look], items: Sequence[WorkItem]) -> None:
+        """Report problems, and wake whatever this batch gave a reason to look at again.
+
+        Two rentals in each other's way must not wake each other for ever.
+        """
+        claimed = {RentalId(item.subject.id) for item in items}
+        asked = {RentalId(item.subject.id) for item in items if item.reason == IN_THE_WAY}
         wakes: dict[str, set[RentalId]] = {}
         for look in looks:
             wakes.setdefault("the group of its unit was left", set()).update(await self._neighbours(look))
-            wakes.setdefault("it is in the way of another rental", set()).update(look.blockers)
+            wakes.setdefault(IN_THE_WAY, set()).update(*(ids for id_, ids in look.blockers.items() if id_ not in asked))
             wakes.setdefault("a staff lock may come over", set()).update(look.heirs)
-            wakes.setdefault("a look at its owner failed", set()).update(look.unfinished - set(claimed))
+            wakes.setdefault("a look at its owner failed", set()).update(look.unfinished - claimed)
         for reason, rentals in wakes.items():
             if rentals:
                 subjects = [Subject.of(Kind.RENTAL, rental) for rental in sorted(rentals)]
@@ -163,9 +171,14 @@ class Batch:
         for item in items:
             rental = RentalId(item.subject.id)
             failure = failures.get(rental) or self._held(cases.get(rental), now)
-            done = Outcome(item=item, ending=Ending.DONE, reason=_reason(cases.get(rental)))
+            done = self._done(item, cases.get(rental), now)
             outcomes.append(outcome_of(item, failure, self._rules, now) if failure else done)
         return outcomes
+
+    def _done(self, item: WorkItem, rental: RentalCase | None, now: datetime) -> Outcome:
+        reason = rental.desired.reason if rental else "done"
+        again_at = now if rental is not None and rental.locks_late else None
+        return Outcome(item=item, ending=Ending.DONE, reason=reason, again_at=again_at)
 
     def _held(self, rental: RentalCase | None, now: datetime) -> Failure | None:
         """A hold is tried again hourly; one that waits for a confirming read, when that is due."""
@@ -176,7 +189,3 @@ class Batch:
             due = rental.memory.vanished_at + self._business.policy.confirm_vanished
             confirmed_at = due if due > now else None
         return Failure(ending=Ending.HELD, reason=rental.desired.reason, again_at=confirmed_at)
-
-
-def _reason(rental: RentalCase | None) -> str:
-    return rental.desired.reason if rental else "done"

@@ -64,6 +64,17 @@ class RentalCase:
         return due or (self.desired.access is not Access.NONE and bool(self.open_records))
 
     @property
+    def locks_late(self) -> bool:
+        """Whether the lock just set is not yet in force, because the backend's clock turned out to be behind.
+
+        The backend's time is known from its answers only, so the first lock after a start may be set by our own clock.
+        """
+        ends_at, starts_at = self.desired.ends_at, self.desired.starts_at
+        if not self.desired.locked or self.provider is None or ends_at is None or ends_at == starts_at:
+            return False
+        return bool(self.open_records) and ends_at > self.provider.time() - PROVIDER_MARGIN
+
+    @property
     def wanted(self) -> Wanted | None:
         """What the membership planner should bring about; `None` where there is no backend to speak of."""
         tenant = self.provider.tenant if self.provider else next((r.tenant for r in self.open_records), None)

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 
 from keyturn.clock import Clock
 from keyturn.core.ids import GroupId, OwnerId, PinHash, RentalId, TenantUrl
-from keyturn.core.membership import Access, Stuck, Verb
+from keyturn.core.membership import Access, Stuck, Verb, Wanted
 from keyturn.core.memory import OwnerMemory, Record, RecordState
 from keyturn.core.pin import PinDecision
 from keyturn.core.problem import Problem, ProblemCode
@@ -67,7 +67,7 @@ class Look:
         self.failures: dict[RentalId, Failure] = {}
         self.problems: list[Problem] = [problem for rental in case.rentals for problem in rental.desired.problems]
         self.left: set[tuple[TenantUrl, GroupId]] = set()
-        self.blockers: set[RentalId] = set()
+        self.blockers: dict[RentalId, frozenset[RentalId]] = {}
         self.broken = False
         self.covered: dict[RentalId, RentalId] = {}
         self._departing = [rental for rental in self._closing() if self._departs(rental)]
@@ -226,21 +226,30 @@ class Look:
             case _:
                 self.failures[rental.id] = Failure(ending=Ending.HELD, reason=verdict.hold or "")
                 self.problems += verdict.problems
-                self.blockers |= verdict.blockers
+                self.blockers[rental.id] = verdict.blockers
+                await self._leave_wrong_group(rental)
                 return False
 
+    async def _leave_wrong_group(self, rental: RentalCase) -> None:
+        """A rental that may not enter its new group leaves the old one all the same: it is another unit's door now."""
+        wrong = tuple(record for record in rental.open_records if record.group != rental.desired.group)
+        if wrong and rental.wanted is not None:
+            await self._bring_about(rental, replace(rental.wanted, access=Access.NONE), wrong)
+
     async def _settle(self, rental: RentalCase) -> None:
-        wanted = rental.wanted
-        if wanted is None:
-            return
+        if rental.wanted is not None:
+            await self._bring_about(rental, rental.wanted, self._records[rental.id])
+
+    async def _bring_about(self, rental: RentalCase, wanted: Wanted, records: tuple[Record, ...]) -> None:
         try:
-            settled = await self._memberships.settle(wanted, self._records[rental.id], self._account)
+            settled = await self._memberships.settle(wanted, records, self._account)
         except UpstreamError as error:
             self._fail(rental, error)
             return
-        self._records[rental.id] = settled.records
+        others = tuple(record for record in self._records[rental.id] if record not in records)
+        self._records[rental.id] = (*others, *settled.records)
         self._reached |= settled.calls > 0
-        self.left |= {(record.tenant, record.group) for record in rental.open_records} - _groups(settled.records)
+        self.left |= _groups(records) - _groups(settled.records)
         if settled.stuck is not None:
             await self._stuck(rental, settled.stuck)
 

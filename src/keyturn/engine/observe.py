@@ -188,8 +188,9 @@ class Observer:
         control = await self._control(business, memory)
         lately = 0
         if memory.site_id is not None:
-            lately = await self._ledger.vanished_at_site(business.code, memory.site_id, now - LATELY)
-            lately -= memory.vanished_at is not None and memory.vanished_at >= now - LATELY
+            since = (memory.vanished_at or now) - LATELY
+            lately = await self._ledger.vanished_at_site(business.code, memory.site_id, since)
+            lately -= memory.vanished_at is not None
         desired = judge(Disappearance(memory=memory, control=control, lately=lately, policy=business.policy, now=now))
         provider = business.provider_at(memory.tenant) if memory.tenant else None
         case = RentalCase(

@@ -122,8 +122,9 @@ def _plan_rental(
 def _plan_pin(
     memory: RentalMemory, rental: Rental, pin: Pin | None, digest: Digest
 ) -> tuple[RentalMemory, Pin | Missing | None]:
-    """The copy follows the PIN in force; that of a rental that is over is cleared."""
-    over = rental.state in _OVER
+    """The copy follows the PIN in force; that of a rental that is over, or of the owner before, is cleared."""
+    of_owner_before = memory.pin.seen is None and memory.pin.sent == ""
+    over = rental.state in _OVER or of_owner_before
     if rental.pin is Missing.UNKNOWN or (pin is None and not over):
         return memory, None
     text = pin_text(rental.pin, digest)

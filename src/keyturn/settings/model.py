@@ -110,8 +110,8 @@ class ServerSettings(Table):
     port: int = Field(default=8080, ge=1, le=65535, examples=["8080"])
     """The TCP port the web server listens on."""
     secret_key: Annotated[Secret, AfterValidator(_long_enough)] = Field(examples=['{ env = "KEYTURN_SECRET_KEY" }'])
-    """At least 16 characters, the same for all processes. Keys the hashes of PINs, the stored tokens and the
-    console's sessions. It has no default, because a known key protects nothing. A changed key is safe: every
+    """At least 16 characters, the same for all processes. Keys the hashes of PINs and the stored
+    tokens. It has no default, because a known key protects nothing. A changed key is safe: every
     record is then seen for the first time again, and tokens are fetched anew."""
 
 
@@ -155,7 +155,7 @@ class PolicySettings(Table):
     timezone: Zone = Field(default=ZoneInfo("Europe/Berlin"), examples=['"Europe/Berlin"'])
     """The zone in which a start date begins, where neither the site nor the business names one."""
     storeganise_in_flight: int = Field(default=4, ge=1, examples=["4"])
-    """Most single-item requests to Storeganise at once, per business, over all processes. Lists are always
+    """Most single-item requests to Storeganise at once, per business. Lists are always
     read one after the other. Storeganise asks integrators to be gentle."""
     sensorberg_in_flight: int = Field(default=32, ge=1, examples=["32"])
     """Most requests to one Sensorberg backend at once."""

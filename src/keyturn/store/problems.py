@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Delete, Select, delete, select, update
+from sqlalchemy import Connection, Delete, Select, and_, delete, not_, or_, select, update
 
 from keyturn.core import problem as core
 from keyturn.core.ids import BusinessCode
@@ -16,6 +16,11 @@ from keyturn.store.database import Database
 from keyturn.store.lanes import business_scope
 from keyturn.store.rows import from_row, insert
 from keyturn.store.schema import problems
+
+LASTING = (core.ProblemCode.PIN_REFUSED, core.ProblemCode.CONFIRM_STAFF_LOCK, core.ProblemCode.FIELD_NOT_KEPT)
+"""Problems that a look reports once; they stand for `LASTS`, so that staff have the chance to see them."""
+LASTS = timedelta(days=7)
+FORGOTTEN_AFTER = timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,10 +98,18 @@ def _settle(
         (row.subject_kind, row.subject_id, row.code)
         for row in connection.execute(select(*list(problems.primary_key)[1:]).where(problems.c.business == business))
     }
+    _forget(connection, business, now)
     for (kind, id_), code in solved:
         if (kind, id_, code.value) in open_now:
             connection.execute(_one(business, Subject(kind, id_)).where(problems.c.code == code.value))
     return [problem for problem in found if _note(connection, _row(business, problem, now))]
+
+
+def _forget(connection: Connection, business: BusinessCode, now: datetime) -> None:
+    """Drop what no look has found again for a while: what still stands is looked at, and found, every hour."""
+    lasting = problems.c.code.in_([code.value for code in LASTING])
+    unseen = or_(problems.c.seen_at < now - LASTS, and_(not_(lasting), problems.c.seen_at < now - FORGOTTEN_AFTER))
+    connection.execute(delete(problems).where(problems.c.business == business, unseen))
 
 
 def _one(business: BusinessCode, subject: Subject) -> Delete:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -51,6 +51,10 @@ class Response:
     body: bytes = field(repr=False)
 
 
+OnAnswer = Callable[[str, str, str], None]
+"""Told of each request: upstream, operation, and "2xx" to "5xx" or "no answer"."""
+
+
 class _ConnectionLost(aiohttp.ClientError):
     """The connection ended before the answer was complete."""
 
@@ -66,17 +70,19 @@ class HttpClient:
         read_timeout_s: float = 10.0,
         total_timeout_s: float = 15.0,
         body_limit: int = 2 * 1024 * 1024,
+        on_answer: OnAnswer | None = None,
     ) -> None:
         """Keep the rules.
 
         `allowed_hosts`: exact names or `*.suffix`, each for any port or for the one it carries.
-        Times in seconds, `body_limit` in bytes after decompression.
+        Times in seconds, `body_limit` in bytes after decompression. `on_answer` is told how each request ended.
         """
         self._allowed = tuple(allowed_hosts)
         self._timeout = aiohttp.ClientTimeout(
             total=total_timeout_s, connect=connect_timeout_s, sock_connect=connect_timeout_s, sock_read=read_timeout_s
         )
         self._body_limit = body_limit
+        self._on_answer = on_answer
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -103,15 +109,27 @@ class HttpClient:
         check_address(url, self._allowed, operation)
         try:
             try:
-                return await self._send(method, url, operation, headers, body)
+                return await self._counted(method, url, operation, headers, body)
             except _ConnectionLost:
                 if method != "GET":
                     raise
-                return await self._send(method, url, operation, headers, body)
+                return await self._counted(method, url, operation, headers, body)
         except TimeoutError as error:
             raise _silent(operation, "no answer in time") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _silent(operation, _why(error)) from None
+
+    async def _counted(
+        self, method: str, url: str, operation: Operation, headers: Mapping[str, str], body: bytes | None
+    ) -> Response:
+        outcome = "no answer"
+        try:
+            response = await self._send(method, url, operation, headers, body)
+            outcome = f"{response.status // 100}xx"
+            return response
+        finally:
+            if self._on_answer is not None:
+                self._on_answer(operation.upstream, operation.name, outcome)
 
     async def _send(
         self, method: str, url: str, operation: Operation, headers: Mapping[str, str], body: bytes | None
