@@ -108,7 +108,10 @@ def test_unknown_state(state: Any) -> None:
     assert wire.rental(_row(state=state)).state is RentalState.UNKNOWN
 
 
-@pytest.mark.parametrize("text", ["2024-9-1", "2024-02-30", "2024-09-12T00:00:00Z", "", None, 20240912, "٢٠٢٤-٠٩-١٢"])
+@pytest.mark.parametrize(
+    "text",
+    ["2024-9-1", "2024-02-30", "0001-01-01", "2924-09-12", "2024-09-12T00:00:00Z", "", None, 20240912, "٢٠٢٤-٠٩-١٢"],
+)
 def test_dates_that_are_none(text: Any) -> None:
     """Only a calendar date is a start."""
     assert wire.rental(_row(startDate=text)).start is None

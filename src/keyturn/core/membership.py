@@ -159,7 +159,8 @@ def after_call(call: Call, before: Record | None, answer: Answered) -> Record:
         case Verb.REMOVE, Result.DONE:
             return replace(record, state=RecordState.GONE, made=False, spent=True)
         case _, Result.MISSING:
-            return replace(record, state=RecordState.GONE, made=False, spent=record.spent or record.made)
+            was_sent = before is not None and before.state is RecordState.SENT
+            return replace(record, state=RecordState.GONE, made=False, spent=record.spent or record.made or was_sent)
         case Verb.CREATE, Result.DONE:
             return replace(record, state=RecordState.KNOWN, made=True)
         case Verb.CREATE, Result.TAKEN:

@@ -23,6 +23,7 @@ from keyturn.core.rental import Job, Missing, Owner, Pin, Rental, RentalState, S
 AnyId = TypeVar("AnyId", bound=str)
 AnyRecord = TypeVar("AnyRecord", Unit, Owner)
 
+_YEARS = (1970, 2200)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _LANGUAGE = re.compile(r"([A-Za-z]{2})(?:[-_].*)?", re.ASCII)
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
@@ -250,12 +251,14 @@ def _state(value: object) -> RentalState:
 
 
 def _date(value: object) -> date | None:
+    """Read a calendar date. A year no rental can have is a slip and counts as missing."""
     if not isinstance(value, str) or not _DATE.fullmatch(value):
         return None
     try:
-        return date.fromisoformat(value)
+        read = date.fromisoformat(value)
     except ValueError:
         return None
+    return read if _YEARS[0] <= read.year <= _YEARS[1] else None
 
 
 def _instant(value: object) -> datetime | None:
