@@ -95,7 +95,7 @@ async def test_a_pin_typed_while_the_tenant_is_locked_out_counts_after_the_payme
 
 
 async def test_a_lock_after_a_restart_holds_although_sensorbergs_clock_is_behind(acme: World) -> None:
-    """The first request of a new process is the lock, so Sensorberg's time is not known before: it holds all the same."""
+    """The first request of a new process is the lock, so Sensorberg's time is not known yet: it holds all the same."""
     acme.sensorberg.knobs = replace(acme.sensorberg.knobs, clock_skew_s=-300.0)
     rental = acme.move_in("A1")
     await acme.settle()
@@ -121,7 +121,7 @@ async def test_two_units_that_swap_their_groups_let_both_tenants_in(acme: World)
 
 @pytest.mark.parametrize("why", ["overdue", "no group"])
 async def test_a_new_owner_who_is_not_let_in_does_not_see_the_pin_of_the_one_before(acme: World, why: str) -> None:
-    """A rental that is locked or held changes hands: the former customer's PIN, which opens their other unit, is gone."""
+    """A locked or held rental changes hands: the former customer's PIN, which opens their other unit, is gone."""
     tenant = acme.add_tenant("Anna")
     rental, _ = acme.move_in("A1", tenant), acme.move_in("A2", tenant)
     await acme.settle()
