@@ -43,7 +43,7 @@ class Backends:
     def at(self, code: BusinessCode, tenant: TenantUrl) -> Provider | None:
         """Return the provider with which this business reaches a backend, `None` where it no longer can."""
         own = self._of_business(code)
-        credentials = self._used.get((code, tenant)) or (own if own and own[0] == tenant else None)
+        credentials = own if own and own[0] == tenant else self._used.get((code, tenant))
         return self._provider(code, credentials) if credentials else None
 
     def _of_business(self, code: BusinessCode) -> Credentials | None:

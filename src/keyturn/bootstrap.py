@@ -223,7 +223,7 @@ def make_rules(settings: Settings) -> Rules:
 
 
 def _digest(key: bytes, key_id: str, pin: Pin) -> PinHash:
-    return PinHash(f"{key_id}:{hmac.digest(key, pin.reveal().encode(), hashlib.sha256).hex()}")
+    return PinHash(f"{key_id}:{hmac.digest(key, pin.reveal().encode('utf-8', 'surrogatepass'), hashlib.sha256).hex()}")
 
 
 async def _ready(database: Database, worker: Worker) -> Readiness:
@@ -263,7 +263,8 @@ async def run(service: Service, listener: socket.socket, stop: asyncio.Event) ->
         await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stop.set()
-        await asyncio.gather(*parts)
+        await asyncio.wait(parts)
+    await asyncio.gather(*parts)
 
 
 async def plan_sweeps(service: Service) -> None:

@@ -244,7 +244,7 @@ class LedgerContract:
         assert await ledger.vanished_at_site(ACME, SiteId("s2"), START - timedelta(days=9)) == 0
 
     async def test_marking_unknown(self, database: Database, clock: MovableClock) -> None:
-        """Without any lease, what is not gone becomes unknown and the rentals are due, in this business alone."""
+        """Without any lease, everything becomes unknown, what was gone too, and the rentals are due; here alone."""
         ledger, work, lane = Ledger(database), Work(database), await lane_of(database)
         gone = record(R1, RecordState.GONE, external_id=ExternalId("r1-2"))
         await ledger.save(lane, records=[record(R1), gone, record(R2)])
@@ -255,7 +255,8 @@ class LedgerContract:
         loaded = await ledger.load(ACME, rentals=[R1, R2])
         row = await work.row(ACME, rental(1))
 
-        assert loaded.records == {R1: (record(R1, RecordState.UNKNOWN), gone), R2: (record(R2),)}
+        doubted = record(R1, RecordState.UNKNOWN, external_id=ExternalId("r1-2"))
+        assert loaded.records == {R1: (record(R1, RecordState.UNKNOWN), doubted), R2: (record(R2),)}
         assert (await ledger.load(BOXES, rentals=[R1])).records == {R1: (record(R1),)}
         assert row is not None
         assert row.due_at == clock.now()

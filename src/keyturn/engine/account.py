@@ -27,8 +27,11 @@ from keyturn.store.pins import Pins
 DRAWS = 5
 """How often a generated PIN that is refused is drawn again."""
 
-ABOUT_THE_CODE = {400, 409, 422}
-"""The answers that say something about the code itself; every other refusal is about something else."""
+ABOUT_THE_CODE = {422}
+"""The answer that says something about the code itself; every other refusal is about something else."""
+MOST_TRIES = 200
+"""How many PINs are tried at all, those that belong to other tenants included."""
+TAKEN = "it belongs to somebody else"
 
 Redecide = Callable[[Mapping[PinHash, str]], PinDecision]
 """Decides again, knowing which PINs were refused in this look and why."""
@@ -103,14 +106,14 @@ class Account:
         draws = 0
         if decision.target is not None:
             self.shown()
-        while decision.hold is None and draws < DRAWS:
+        while decision.hold is None and draws < DRAWS and len(rejected) < MOST_TRIES:
             pin = decision.target or self._draw(rejected)
             if self._rules.digest(pin) in rejected:
                 break
-            draws += decision.target is None
             refusal = await self._put_in_force(pin, providers)
             if refusal is None:
                 return PinOutcome(pin=pin, decision=decision)
+            draws += decision.target is None and refusal != TAKEN
             rejected[self._rules.digest(pin)] = refusal
             decision = redecide(rejected)
         refused = None if decision.hold else "every PIN that could be used was refused"
@@ -139,7 +142,7 @@ class Account:
         digest = self._rules.digest(pin)
         due = [provider for provider in providers.values() if not self._in_force(provider.tenant, digest)]
         if not await self._reserve(digest, due):
-            return "it belongs to somebody else"
+            return TAKEN
         for provider in due:
             if not await self._push(provider, pin, digest):
                 await self._release(digest, due)

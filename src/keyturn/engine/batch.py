@@ -79,8 +79,11 @@ class Batch:
         try:
             observed = await self._observer.observe(self._business, ids, now)
         except UpstreamError as error:
-            failure = failure_of(error)
-            return [outcome_of(item, failure, self._rules, self._clock.now()) for item in items]
+            return self._all_failed(items, failure_of(error))
+        except (LeaseLost, DatabaseUnavailable):
+            raise
+        except Exception as error:  # noqa: BLE001 - one record that breaks us must not stop forty-nine others
+            return await self._one_by_one(items, error)
         doors = Doors(business=self._business.code, ledger=self._books.ledger, claims=self._books.claims)
         around = Surroundings(
             business=self._business,
@@ -97,6 +100,16 @@ class Batch:
         await self._follow_up(looks, items)
         failures = {rental: failure_of(error) for rental, error in observed.unread.items()}
         return self._outcomes(items, looks, failures, self._clock.now())
+
+    def _all_failed(self, items: Sequence[WorkItem], failure: Failure) -> list[Outcome]:
+        return [outcome_of(item, failure, self._rules, self._clock.now()) for item in items]
+
+    async def _one_by_one(self, items: Sequence[WorkItem], error: Exception) -> list[Outcome]:
+        """Find the record behind a fault of ours by looking at each one by itself."""
+        if len(items) > 1:
+            return [outcome for item in items for outcome in await self.look([item])]
+        self._log.error("look_failed", business=self._business.code, exc_info=error)
+        return self._all_failed(items, Failure(ending=Ending.RETRY, reason=f"internal error ({type(error).__name__})"))
 
     async def _apply(self, looks: Sequence[Look]) -> None:
         for step in (Look.remember, Look.close, Look.lock, Look.grant, Look.depart, Look.settle_pin, Look.show):
@@ -119,19 +132,35 @@ class Batch:
 
         Two rentals in each other's way must not wake each other for ever.
         """
-        claimed = {RentalId(item.subject.id) for item in items}
         asked = {RentalId(item.subject.id) for item in items if item.reason == IN_THE_WAY}
         wakes: dict[str, set[RentalId]] = {}
         for look in looks:
             wakes.setdefault("the group of its unit was left", set()).update(await self._neighbours(look))
             wakes.setdefault(IN_THE_WAY, set()).update(*(ids for id_, ids in look.blockers.items() if id_ not in asked))
             wakes.setdefault("a staff lock may come over", set()).update(look.heirs)
-            wakes.setdefault("a look at its owner failed", set()).update(look.unfinished - claimed)
         for reason, rentals in wakes.items():
             if rentals:
                 subjects = [Subject.of(Kind.RENTAL, rental) for rental in sorted(rentals)]
                 await self._books.work.wake(self._business.code, subjects, reason)
+        await self._plan_others(looks, items)
         await self._report(looks)
+
+    async def _plan_others(self, looks: Sequence[Look], items: Sequence[WorkItem]) -> None:
+        """Plan the next look of rentals that were read along with an owner's others, and are not done.
+
+        Not before the ones that were claimed are tried again, or two of an owner's rentals would chase each other.
+        """
+        claimed = {item.subject.id for item in items}
+        attempts = max((item.attempts for item in items), default=0)
+        others = [case.id for look in looks for case in look.case.rentals if case.id not in claimed]
+        stand_ins = [
+            WorkItem(subject=Subject.of(Kind.RENTAL, rental), wanted=0, attempts=attempts, reason="")
+            for rental in others
+        ]
+        for outcome in self._outcomes(stand_ins, looks, {}, self._clock.now()):
+            if outcome.again_at is not None:
+                subject, reason = outcome.item.subject, "a look at another rental of its owner"
+                await self._books.work.wake(self._business.code, [subject], reason, at=outcome.again_at)
 
     async def _neighbours(self, look: Look) -> set[RentalId]:
         """Return the live rentals mapped to the groups that rentals of this look have left."""
@@ -139,7 +168,7 @@ class Batch:
         found: set[RentalId] = set()
         for tenant, group in look.left:
             holders = await self._books.ledger.on_group(tenant, group)
-            found |= {memory.id for business, memory, _ in holders if business == self._business.code}
+            found |= {memory.id for business, memory, _ in holders if business == self._business.code and memory.live}
         return found - own
 
     async def _report(self, looks: Sequence[Look]) -> None:

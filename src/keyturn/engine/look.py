@@ -59,7 +59,6 @@ class Look:
     def __init__(self, case: OwnerCase, around: Surroundings) -> None:
         self.case = case
         self._around = around
-        self._memberships = Memberships(business=around.business, lane=around.lane, ledger=around.ledger)
         self._records = {rental.id: rental.records for rental in case.rentals}
         self._account = self._open_account()
         self._pin: PinOutcome | None = None
@@ -109,11 +108,12 @@ class Look:
     async def settle_pin(self) -> None:
         """Bring the owner's PIN into force, once per look."""
         decision, account = self.case.pin, self._account
-        if decision is None or account is None or self._pin is not None or not self.case.tenants:
+        served = {rental.provider.tenant: rental.provider for rental in self._served() if rental.provider is not None}
+        if decision is None or account is None or self._pin is not None or not served:
             return
         self._pin = PinOutcome(pin=None, decision=decision)
         try:
-            self._pin = await account.settle_pin(decision, self.case.tenants, redecide=self._redecide)
+            self._pin = await account.settle_pin(decision, served, redecide=self._redecide)
         except UpstreamError as error:
             for rental in self.case.live:
                 self._fail(rental, error)
@@ -180,6 +180,10 @@ class Look:
             drawn=around.drawn,
         )
 
+    def _served(self) -> list[RentalCase]:
+        """Return the live rentals that have a membership or may get one: a user who is not ours gets no code."""
+        return [r for r in self.case.live if r.id not in self.failures or _groups(self._records[r.id])]
+
     def _closing(self) -> list[RentalCase]:
         return [rental for rental in self.case.rentals if rental.desired.access is Access.NONE]
 
@@ -237,12 +241,22 @@ class Look:
             await self._bring_about(rental, replace(rental.wanted, access=Access.NONE), wrong)
 
     async def _settle(self, rental: RentalCase) -> None:
-        if rental.wanted is not None:
-            await self._bring_about(rental, rental.wanted, self._records[rental.id])
+        """Bring about what is wanted. An id without a record of ours is touched only if no other business has it."""
+        if rental.wanted is None:
+            return
+        if not self._records[rental.id] and rental.desired.access is not Access.HOLD:
+            verdict = await self._around.doors.claim_rental(rental, rental.wanted.tenant)
+            if verdict.hold is not None:
+                self.failures[rental.id] = Failure(ending=Ending.HELD, reason=verdict.hold)
+                self.problems += verdict.problems
+                return
+        await self._bring_about(rental, rental.wanted, self._records[rental.id])
 
     async def _bring_about(self, rental: RentalCase, wanted: Wanted, records: tuple[Record, ...]) -> None:
+        around, provider = self._around, rental.provider
+        memberships = Memberships(business=around.business, lane=around.lane, ledger=around.ledger, provider=provider)
         try:
-            settled = await self._memberships.settle(wanted, records, self._account)
+            settled = await memberships.settle(wanted, records, self._account)
         except UpstreamError as error:
             self._fail(rental, error)
             return

@@ -35,10 +35,12 @@ class Settled:
 class Memberships:
     """Applies membership plans for one lane."""
 
-    def __init__(self, *, business: Business, lane: Lane, ledger: Ledger) -> None:
+    def __init__(self, *, business: Business, lane: Lane, ledger: Ledger, provider: Provider | None) -> None:
+        """`provider` is the one that serves the rental's site; others are asked for at backends it left."""
         self._business = business
         self._lane = lane
         self._ledger = ledger
+        self._own = provider
 
     async def settle(self, wanted: Wanted, records: tuple[Record, ...], account: Account | None = None) -> Settled:
         """Make calls until the membership is as wanted, or nothing more can be done.
@@ -102,7 +104,8 @@ class Memberships:
         await self._ledger.mark_unknown(self._business.code, rentals, "a call was made after the lease was lost")
 
     def _provider(self, tenant: TenantUrl) -> Provider:
-        provider = self._business.provider_at(tenant)
+        own = self._own if self._own is not None and self._own.tenant == tenant else None
+        provider = own or self._business.provider_at(tenant)
         if provider is None:
             raise CredentialsRejected(tenant, "memberships", "no credentials are known for this backend")
         return provider

@@ -18,7 +18,7 @@ from keyturn.core.rental import Pin, Site, Tenancy, Unit
 from keyturn.core.vanished import LATELY, Disappearance, judge
 from keyturn.engine.business import Business, Rules
 from keyturn.engine.case import Observation, OwnerCase, RentalCase, decide_case, needs_all_rentals
-from keyturn.errors import NotFound, UpstreamError
+from keyturn.errors import NotFound, Refused, UpstreamError
 from keyturn.store.ledger import Ledger, Remembered
 from keyturn.store.pins import Pins
 from keyturn.store.units import UnitNames
@@ -138,13 +138,19 @@ class Observer:
         return replace(seen, taken=await self._taken(business, seen))
 
     async def _sites(self, business: Business, tenancies: Sequence[Tenancy], remembered: Remembered) -> dict[str, Site]:
-        """Read the rentals' sites; uncached where a rental with access would lose it by leaving the scope."""
+        """Read the rentals' sites; uncached where a rental with access would lose it by leaving the scope.
+
+        A site that may not be read is left out: nothing is widened there, and what narrows still happens.
+        """
         sites: dict[str, Site] = {}
         for tenancy in tenancies:
             site_id = tenancy.rental.site_id
             if site_id is None:
                 continue
-            site = sites.get(site_id) or await business.source.site(site_id)
+            try:
+                site = sites.get(site_id) or await business.source.site(site_id)
+            except Refused:
+                continue
             records = remembered.records.get(tenancy.rental.id, ())
             if site.system != business.policy.system and any(r.state is not RecordState.GONE for r in records):
                 site = await business.source.site(site_id, fresh=True)

@@ -24,7 +24,7 @@ def user_refused(owner: OwnerId | None, error: Refused) -> Problem:
     else:
         code = ProblemCode.USER_REFUSED
         named = f" It names: {', '.join(sorted(error.about))}." if error.about else ""
-        text = f"The access system refuses to create the tenant's user.{named} Check name, e-mail address and language."
+        text = f"The access system refuses the tenant's user or code.{named} Check name, e-mail address and language."
     return Problem(code=code, subject_kind="owner", subject_id=str(owner), text=text)
 
 

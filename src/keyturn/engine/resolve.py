@@ -7,6 +7,7 @@ sweep asks for everything that changed since the last one, so that a lost event 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 from keyturn.clock import Clock
@@ -105,9 +106,10 @@ class Resolver:
     async def _of_owners(self, rentals: Sequence[RentalId]) -> list[RentalId]:
         """Return these rentals and all others of their owners: a transfer that names one of its two rentals only."""
         found = list(rentals)
-        for tenancy in [await self._business.source.rental(rental) for rental in rentals]:
-            if tenancy.rental.owner_id is not None:
-                found += await self._of_owner(tenancy.rental.owner_id)
+        for rental in rentals:
+            with suppress(NotFound):
+                owner = (await self._business.source.rental(rental)).rental.owner_id
+                found += await self._of_owner(owner) if owner is not None else []
         return found
 
     async def _of_owner(self, owner: OwnerId) -> list[RentalId]:

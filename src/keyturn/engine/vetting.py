@@ -62,7 +62,8 @@ class Doors:
         covering = _covering(rental, others, tenant, group)
         if covering is not None:
             return Verdict(covered_by=covering)
-        return await self._claimed(rental, tenant, group)
+        claims = [("user", str(rental.desired.user)), ("rental", str(rental.id)), ("group", str(group))]
+        return await self._claimed(rental, tenant, claims)
 
     async def cover(self, rental: RentalCase) -> RentalId | None:
         """Return the owner's other rental whose membership opens the same group, if there is one."""
@@ -78,8 +79,11 @@ class Doors:
     def _is_stranger(self, business: BusinessCode, memory: RentalMemory, rental: RentalCase) -> bool:
         return business != self._business or memory.owner_id != rental.desired.user
 
-    async def _claimed(self, rental: RentalCase, tenant: TenantUrl, group: GroupId) -> Verdict:
-        claims = [("user", str(rental.desired.user)), ("rental", str(rental.id)), ("group", str(group))]
+    async def claim_rental(self, rental: RentalCase, tenant: TenantUrl) -> Verdict:
+        """Claim the rental's id at a backend before anything is written there under it."""
+        return await self._claimed(rental, tenant, [("rental", str(rental.id))])
+
+    async def _claimed(self, rental: RentalCase, tenant: TenantUrl, claims: list[tuple[str, str]]) -> Verdict:
         held = await self._claims.claim(self._business, tenant, claims)
         if not held:
             return Verdict()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from keyturn.clock import Clock
 from keyturn.core.ids import BusinessCode
@@ -22,6 +22,11 @@ from keyturn.store.work import Work
 MOST_LANES = 64
 POLL = timedelta(seconds=1)
 """How often an idle worker looks for work that another process may have woken."""
+
+FAULT_REST = timedelta(seconds=30)
+"""How long a lane that a fault of ours ended is left alone, so that it does not run hot."""
+STRANGER_REST = timedelta(hours=1)
+"""How long a business that the settings do not have is left alone."""
 
 Drain = Callable[[Lane], Awaitable[list[Outcome]]]
 """Works on one batch of a lane; an empty answer means that nothing is due in it."""
@@ -48,6 +53,8 @@ class Worker:
         self._on_outcome = on_outcome
         self._woken = asyncio.Event()
         self._running: dict[BusinessCode, asyncio.Task[None]] = {}
+        self._resting: dict[BusinessCode, datetime] = {}
+        """Lanes to leave alone until then: a fault of ours ended them, or the settings no longer have the business."""
         self._stopping = False
         self.alive = False
         """Whether `run` is at work."""
@@ -87,16 +94,25 @@ class Worker:
         if len(self._running) >= MOST_LANES:
             return False
         try:
-            lane = await self._work.claim(self._name, lease=self._lease, avoid=list(self._running))
+            lane = await self._work.claim(self._name, lease=self._lease, avoid=self._avoided())
         except DatabaseUnavailable as error:
             self._log.error("database_unavailable", exc_info=error)
             return False
         if lane is None:
             return False
+        if lane.business not in self._lanes:
+            self._log.warning("business_unknown", business=lane.business)
+            self._resting[lane.business] = self._clock.now() + STRANGER_REST
+            await self._work.release(lane)
+            return True
         task = asyncio.create_task(self._run_lane(lane))
         self._running[lane.business] = task
         task.add_done_callback(lambda _: self._ended(lane.business))
         return True
+
+    def _avoided(self) -> list[BusinessCode]:
+        now = self._clock.now()
+        return [*self._running, *(business for business, until in self._resting.items() if until > now)]
 
     def _ended(self, business: BusinessCode) -> None:
         self._running.pop(business, None)
@@ -107,15 +123,17 @@ class Worker:
         await self._clock.wait(self._woken, seconds=await self._until_due())
 
     async def _until_due(self) -> float:
+        if len(self._running) >= MOST_LANES:
+            return POLL.total_seconds()
         now = self._clock.now()
         try:
-            due = await self._work.next_due(now, avoid=list(self._running))
+            due = await self._work.next_due(now, avoid=self._avoided())
         except DatabaseUnavailable:
             return POLL.total_seconds()
         return min(max((due - now).total_seconds(), 0.0), POLL.total_seconds()) if due else POLL.total_seconds()
 
     async def _run_lane(self, lane: Lane) -> None:
-        renewing = asyncio.create_task(self._renew(lane, asyncio.current_task()))
+        renewing = asyncio.create_task(self._renew(lane))
         try:
             await self._drain(lane)
         except LeaseLost:
@@ -126,6 +144,7 @@ class Worker:
             self._log.warning("lane_given_back", business=lane.business, fence=lane.fence)
         except Exception as error:  # noqa: BLE001 - the worker's edge: one lane must not end the others
             self._log.error("lane_failed", business=lane.business, exc_info=error)
+            self._resting[lane.business] = self._clock.now() + FAULT_REST
         finally:
             renewing.cancel()
             with suppress(DatabaseUnavailable):
@@ -150,16 +169,17 @@ class Worker:
         if self._on_outcome is not None:
             self._on_outcome(outcome)
 
-    async def _renew(self, lane: Lane, task: asyncio.Task[None] | None) -> None:
-        """Keep the lease alive; end the lane's work when it is gone."""
-        never = asyncio.Event()
-        while True:
+    async def _renew(self, lane: Lane) -> None:
+        """Keep the lease alive, as long as it can be.
+
+        Work under a lost lease is not cut off: the fence refuses its next record, and only a call that came to
+        its end can be marked as one whose effect is unknown.
+        """
+        never, kept = asyncio.Event(), True
+        while kept:
             await self._clock.wait(never, seconds=self._lease.total_seconds() / 3)
             with suppress(DatabaseUnavailable):
-                if not await self._work.renew(lane, self._lease):
-                    break
-        if task is not None:
-            task.cancel()
+                kept = await self._work.renew(lane, self._lease)
 
     async def _finish(self, grace: timedelta) -> None:
         self._stopping = True

@@ -39,7 +39,12 @@ class RentalWrite:
 
     @property
     def needed(self) -> bool:
+        """Whether there is anything to write."""
         return self.pin is not None or self.overlocked is not None
+
+    def without_pin(self) -> RentalWrite:
+        """The PIN copy waits for the owner's field; what is cleared and the flag do not."""
+        return replace(self, pin=None) if isinstance(self.pin, Pin) else self
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -186,14 +191,16 @@ class WriteBack:
         elif changed:
             await self._ledger.save(self._lane, rentals=changed)
         failed = await self._write_owner(writes, account)
-        if failed is not None:
-            return {write.memory.id: failed for write in writes.rentals if isinstance(write.pin, Pin)}
-        due = [write for write in writes.rentals if write.needed]
+        errors = {} if failed is None else {write.memory.id: failed for write in writes.rentals}
+        shown = [write if failed is None else write.without_pin() for write in writes.rentals]
+        due = [write for write in shown if write.needed]
         results = await asyncio.gather(*(self._write_rental(write) for write in due))
         after = [memory for memory, _ in results if memory is not None]
         if after:
             await self._ledger.save(self._lane, rentals=after)
-        return {write.memory.id: error for write, (_, error) in zip(due, results, strict=True) if error is not None}
+        return errors | {
+            write.memory.id: error for write, (_, error) in zip(due, results, strict=True) if error is not None
+        }
 
     async def _write_owner(self, writes: Writes, account: Account | None) -> UpstreamError | None:
         if writes.owner_field is None or account is None or writes.owner is None:

@@ -86,9 +86,9 @@ class MemoryProvider:
         self.memberships[external_id] = amended
         return _shown(amended)
 
-    async def remove_membership(self, external_id: ExternalId) -> None:
+    async def remove_membership(self, external_id: ExternalId) -> Answer | None:
         """Remove a membership if it is there."""
-        self.memberships.pop(external_id, None)
+        return None if self.memberships.pop(external_id, None) is not None else Answer.MISSING
 
 
 def _is_backwards(membership: Membership) -> bool:

@@ -100,7 +100,8 @@ class Ledger:
     async def mark_unknown(self, business: BusinessCode, rental_ids: Collection[RentalId], reason: str) -> None:
         """Record that memberships of these rentals may have changed under us, and wake the rentals.
 
-        For a worker that finds its lease gone after a call, so it needs no lease. What is gone stays gone.
+        For a worker that finds its lease gone after a call, so it needs no lease. What was recorded as gone is doubted
+        too: a call that was still under way may have come after its removal. Codes are pushed anew.
         """
         await self._database.write(
             lambda connection: _mark_unknown(connection, business, rental_ids, reason, self._database.clock.now()),
@@ -218,7 +219,13 @@ def _mark_unknown(
 ) -> None:
     connection.execute(
         update(memberships)
-        .where(_M.business == business, _M.rental_id.in_(rental_ids), _M.state != RecordState.GONE)
+        .where(_M.business == business, _M.rental_id.in_(rental_ids))
         .values(state=RecordState.UNKNOWN)
+    )
+    owned = select(_R.owner_id).where(_R.business == business, _R.id.in_(rental_ids))
+    connection.execute(
+        update(codes)
+        .where(codes.c.business == business, codes.c.owner_id.in_(owned))
+        .values(sent=func.coalesce(codes.c.sent, codes.c.in_force))
     )
     wake(connection, business, [Subject.of(Kind.RENTAL, one) for one in rental_ids], reason, now=now)

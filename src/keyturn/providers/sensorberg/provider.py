@@ -95,13 +95,15 @@ class SensorbergProvider:
                 return Answer.MISSING
             raise
 
-    async def remove_membership(self, external_id: ExternalId) -> None:
-        """Remove a membership; one that is not there is a success."""
+    async def remove_membership(self, external_id: ExternalId) -> Answer | None:
+        """Remove a membership. `MISSING` where there was none, which is as good."""
         try:
             await self._client.delete_membership(external_id)
         except Refused as refused:
-            if refused.status not in _NOT_THERE:
-                raise
+            if refused.status in _NOT_THERE:
+                return Answer.MISSING
+            raise
+        return None
 
 
 def _email_taken(refused: Refused) -> Refused:
