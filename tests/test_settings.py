@@ -93,6 +93,7 @@ def test_a_whole_file_is_read(folder: Path) -> None:
     assert settings.database.data_dir == folder / "keyturn-data"
     assert settings.timing.lease == timedelta(seconds=15)
     assert settings.timing.pin_rest == timedelta(days=90)
+    assert business.api_key is not None
     assert business.api_key.get_secret_value() == "canary-api-key"
     assert business.sensorberg.client_secret.get_secret_value() == "canary-client-secret"
     assert settings.addon.api_key.get_secret_value() == "canary-addon-key"
@@ -190,7 +191,7 @@ timezone = "Europe/Zurich"
         pytest.param(
             "verbose = true\n" + HEAD + ACME,
             "verbose: is not a setting; remove it, or write one of: "
-            "server, database, network, policy, timing, businesses, addon",
+            "server, database, network, policy, timing, businesses, addon, telemetry",
             id="unknown table",
         ),
         pytest.param(
@@ -205,7 +206,7 @@ timezone = "Europe/Zurich"
         ),
         pytest.param(
             HEAD + "[policy]\nsensorberg_in_flight = 0\n" + ACME,
-            "policy.sensorberg_in_flight: is too small; write 1 or more",
+            "policy.sensorberg_in_flight: is too small; write 2 or more",
             id="nothing in flight",
         ),
         pytest.param(

@@ -171,6 +171,8 @@ def _business(
     memory_since: datetime,
 ) -> Business:
     business = settings.businesses[code]
+    if business.api_key is None:
+        raise SettingsError([f"businesses.{code}.api_key: is missing"])
     client = StoreganiseClient(
         http=http,
         clock=clock,

@@ -47,6 +47,7 @@ async def simulating(*options: str) -> AsyncIterator[asyncio.subprocess.Process]
 async def users_of(settings: Settings) -> int:
     """Ask the simulated account with the key of the settings."""
     business = settings.businesses["acme"]
+    assert business.api_key is not None
     headers = {"authorization": f"ApiKey {business.api_key.get_secret_value()}"}
     address = f"{business.api_url}/v1/admin/users"
     async with aiohttp.ClientSession() as session, session.get(address, headers=headers) as answer:

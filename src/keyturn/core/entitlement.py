@@ -144,16 +144,21 @@ def _new_tenancy(memory: RentalMemory) -> RentalMemory:
 
 
 def _scope(situation: Situation) -> Scope:
-    site = situation.site
-    if site is not None and site.system == situation.policy.system:
+    site, policy = situation.site, situation.policy
+    if site is not None and is_ours(site, policy):
         return Scope.IN
     if site is None or site.system is Missing.UNKNOWN:
         return Scope.DOUBTFUL
     if not situation.has_membership:
         return Scope.OUT
-    if site.system is Missing.EMPTY or situation.site_rentals > situation.policy.many:
+    if site.system in {Missing.EMPTY, policy.system} or situation.site_rentals > policy.many:
         return Scope.DOUBTFUL
     return Scope.LEFT
+
+
+def is_ours(site: Site, policy: Policy) -> bool:
+    """Say whether a site is in scope: an installation serves it, or its field names our system and we have a key."""
+    return site.addon is not None or (policy.plain and site.system == policy.system)
 
 
 def _outside(situation: Situation, access: Access, reason: str) -> Desired:
@@ -167,7 +172,7 @@ def _doubtful(situation: Situation) -> Desired:
     if desired.access is Access.NONE:
         return desired
     rental, site = situation.tenancy.rental, situation.site
-    if site is not None and isinstance(site.system, str):
+    if site is not None and isinstance(site.system, str) and site.system != situation.policy.system:
         reason = "too many rentals would lose access at once"
         text = (
             f"The site now uses another security system, and {situation.site_rentals} rentals there have access. "

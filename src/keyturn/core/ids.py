@@ -16,6 +16,8 @@ OwnerId = NewType("OwnerId", str)
 UnitId = NewType("UnitId", str)
 SiteId = NewType("SiteId", str)
 JobId = NewType("JobId", str)
+AddonId = NewType("AddonId", str)
+"""One installation of the add-on."""
 TenantUrl = NewType("TenantUrl", str)
 """The base URL of a provider's backend: the namespace in which its external ids live."""
 GroupId = NewType("GroupId", str)

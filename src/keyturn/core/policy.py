@@ -12,6 +12,8 @@ class Policy:
 
     system: str
     """The value of a site's `securitySystem` field that puts its rentals in scope."""
+    plain: bool = True
+    """The account is also reached with a key of its own: without one only sites of an installation are in scope."""
     pin_length: int = 6
     group_from_unit_name: bool = False
     prepare_reserved: bool = False

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import Enum
 
-from keyturn.core.ids import BusinessCode, GroupId, JobId, OwnerId, RentalId, SiteId, UnitId
+from keyturn.core.ids import AddonId, BusinessCode, GroupId, JobId, OwnerId, RentalId, SiteId, UnitId
 
 
 class Missing(Enum):
@@ -101,7 +101,12 @@ class Site:
     system: str | Missing
     """`customFields.securitySystem`."""
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """The site's own provider credentials (`url`, `client_id`, `client_secret`), where its custom fields carry them."""
+    """The site's own provider credentials (`url`, `client_id`, `client_secret`), where its custom fields carry them, or
+    those of the installation that serves it."""
+    addon: AddonId | None = None
+    """The add-on installation whose keys and rules count here; `None` where the plain webhook's do, or nobody's."""
+    language: str | None = None
+    """The language of its staff (`de`, `en`), where the record tells."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

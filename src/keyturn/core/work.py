@@ -53,6 +53,8 @@ class WorkItem:
     wanted: int
     attempts: int
     reason: str
+    trace: str | None = None
+    """The trace of the last wake (W3C traceparent), where traces are collected."""
 
 
 class Ending(Enum):

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from keyturn.core.entitlement import is_ours
 from keyturn.core.fields import under_key
 from keyturn.core.ids import OwnerId, PinHash, RentalId
 from keyturn.core.memory import CodeMemory, OwnerMemory, RecordState, RentalMemory
@@ -152,13 +153,13 @@ class Observer:
             except Refused:
                 continue
             records = remembered.records.get(tenancy.rental.id, ())
-            if site.system != business.policy.system and any(r.state is not RecordState.GONE for r in records):
+            if not is_ours(site, business.policy) and any(r.state is not RecordState.GONE for r in records):
                 site = await business.source.site(site_id, fresh=True)
             sites[site_id] = site
         return sites
 
     async def _site_rentals(self, business: Business, sites: Mapping[str, Site]) -> dict[str, int]:
-        left = [site.id for site in sites.values() if site.system != business.policy.system]
+        left = [site.id for site in sites.values() if not is_ours(site, business.policy)]
         return {site: await self._ledger.live_at_site(business.code, site) for site in left}
 
     async def _unique_names(

@@ -19,10 +19,15 @@ Problem = tuple[str, str]
 def problems(document: dict[str, Any]) -> list[Problem]:
     """Return what is wrong between the settings of a document whose defaults are filled in."""
     businesses = {code: table for code, table in _table(document, "businesses").items() if isinstance(table, dict)}
-    found = [*_nothing_to_do(document, businesses), *_unsigned(businesses), *_shared_accounts(businesses)]
+    found = [
+        *_nothing_to_do(document, businesses),
+        *_without_key(document, businesses),
+        *_unsigned(businesses),
+        *_shared_accounts(businesses),
+    ]
     rules = _rules(document)
     if rules is not None:
-        found += _foreign_hosts(businesses, rules)
+        found += _foreign_hosts(document, businesses, rules)
     return found
 
 
@@ -36,9 +41,17 @@ def _nothing_to_do(document: dict[str, Any], businesses: dict[str, Any]) -> Iter
         yield "businesses", "no business is set up; write a table [businesses.CODE] with its api_key and webhook_secret"
 
 
+def _without_key(document: dict[str, Any], businesses: dict[str, Any]) -> Iterator[Problem]:
+    """An account without a key of its own is fine only where the add-on may reach it."""
+    for code, business in businesses.items():
+        if "api_key" not in business and "addon" not in document:
+            yield f"businesses.{code}.api_key", f'is missing; write api_key = {{ env = "API_KEY_{code}" }}'
+
+
 def _unsigned(businesses: dict[str, Any]) -> Iterator[Problem]:
     for code, business in businesses.items():
-        if "webhook_secret" not in business and business.get("allow_unsigned") is not True:
+        signed = "webhook_secret" in business or business.get("allow_unsigned") is True
+        if not signed and "api_key" in business:
             yield (
                 f"businesses.{code}.webhook_secret",
                 f'is missing; write webhook_secret = {{ env = "WEBHOOK_SECRET_{code}" }}, or allow_unsigned = true',
@@ -77,16 +90,17 @@ def _rules(document: dict[str, Any]) -> list[values.HostRule] | None:
         return None
 
 
-def _foreign_hosts(businesses: dict[str, Any], rules: list[values.HostRule]) -> Iterator[Problem]:
+def _foreign_hosts(
+    document: dict[str, Any], businesses: dict[str, Any], rules: list[values.HostRule]
+) -> Iterator[Problem]:
+    addresses = {"telemetry.endpoint": _table(document, "telemetry").get("endpoint")}
     for code, business in businesses.items():
-        addresses = {f"businesses.{code}.api_url": business.get("api_url")}
-        backend = business.get("sensorberg")
-        if isinstance(backend, dict):
-            addresses[f"businesses.{code}.sensorberg.base_url"] = backend.get("base_url")
-        for key, raw in addresses.items():
-            target = _address(raw)
-            if target is not None and not values.allowed(target, rules):
-                yield key, _complaint(target)
+        addresses[f"businesses.{code}.api_url"] = business.get("api_url")
+        addresses[f"businesses.{code}.sensorberg.base_url"] = _table(business, "sensorberg").get("base_url")
+    for key, raw in addresses.items():
+        target = _address(raw)
+        if target is not None and not values.allowed(target, rules):
+            yield key, _complaint(target)
 
 
 def _complaint(target: values.Address) -> str:

@@ -35,6 +35,8 @@ _COMPLAINTS = {
     "bool_type": "is neither true nor false{instead}",
     "string_type": "is not text{instead}",
     "tuple_type": "is not a list{instead}",
+    "literal_error": "is none of {expected}{instead}",
+    "float_type": "is not a number{instead}",
 }
 """The words for each kind of complaint of pydantic that the model can cause."""
 

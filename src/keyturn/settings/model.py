@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationInfo
@@ -76,16 +76,29 @@ def _site(site: str) -> str:
     return site
 
 
+def _addon(addon: str) -> str:
+    if not is_id(addon):
+        raise ValueError("is not an installation's id; write the id that `keyturn addons` shows")
+    return addon
+
+
+def _listed(raw: object) -> object:
+    return tuple(raw) if isinstance(raw, list) else raw
+
+
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]
 SecretList = Annotated[tuple[Secret, ...], BeforeValidator(_secrets), Field(min_length=1)]
 Duration = Annotated[timedelta, BeforeValidator(values.duration)]
 Zone = Annotated[ZoneInfo, BeforeValidator(values.zone)]
 Address = Annotated[str, BeforeValidator(_address)]
 Host = Annotated[str, BeforeValidator(_host)]
-Hosts = Annotated[tuple[Host, ...], BeforeValidator(lambda raw: tuple(raw) if isinstance(raw, list) else raw)]
+Hosts = Annotated[tuple[Host, ...], BeforeValidator(_listed)]
 Folder = Annotated[Path, BeforeValidator(_folder)]
 Code = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$"), AfterValidator(_code)]
 Site = Annotated[str, AfterValidator(_site)]
+Sites = Annotated[tuple[Site, ...], BeforeValidator(_listed), Field(min_length=1)]
+Addon = Annotated[str, AfterValidator(_addon)]
+Language = Literal["en", "de"]
 
 
 class Table(BaseModel):
@@ -154,11 +167,13 @@ class PolicySettings(Table):
     the start unless the rental becomes occupied."""
     timezone: Zone = Field(default=ZoneInfo("Europe/Berlin"), examples=['"Europe/Berlin"'])
     """The zone in which a start date begins, where neither the site nor the business names one."""
+    language: Language = Field(default="en", examples=['"de"'])
+    """The language of tasks for site staff, "en" or "de", where nothing else says which."""
     storeganise_in_flight: int = Field(default=4, ge=1, examples=["4"])
     """Most single-item requests to Storeganise at once, per business. Lists are always
     read one after the other. Storeganise asks integrators to be gentle."""
-    sensorberg_in_flight: int = Field(default=32, ge=1, examples=["32"])
-    """Most requests to one Sensorberg backend at once."""
+    sensorberg_in_flight: int = Field(default=32, ge=2, examples=["32"])
+    """Most requests to one Sensorberg backend at once, over all processes. One of them is kept for commands."""
 
 
 class TimingSettings(Table):
@@ -198,6 +213,8 @@ class SiteSettings(Table):
 
     timezone: Zone | None = Field(default=None, examples=['"Europe/Zurich"'])
     """The site's zone. Left out: the business'."""
+    language: Language | None = Field(default=None, examples=['"de"'])
+    """The language of tasks about this site, "en" or "de". Left out: the business'."""
 
 
 class BusinessSettings(Table):
@@ -205,20 +222,34 @@ class BusinessSettings(Table):
 
     api_url: Address = Field(examples=['"https://acme.storeganise.com/api"'])
     """The account's API. Left out: https://CODE.storeganise.com/api. Two businesses cannot share one."""
-    api_key: Secret = Field(examples=['{ env = "API_KEY_acme" }'])
-    """The account's API key."""
+    api_key: Secret | None = Field(default=None, examples=['{ env = "API_KEY_acme" }'])
+    """The account's API key. Left out only where the account is reached through the add-on alone; the table then
+    gives it its code, its zone and its fallback credentials."""
     webhook_secrets: SecretList = Field(
         default=(), alias="webhook_secret", examples=['{ env = "WEBHOOK_SECRET_acme" }']
     )
     """The secret that signs the account's webhooks. A list is accepted as well: each of its secrets is valid,
-    so that a secret can be replaced without a gap. Required unless `allow_unsigned` is on."""
+    so that a secret can be replaced without a gap. Required with `api_key`, unless `allow_unsigned` is on."""
     allow_unsigned: bool = Field(default=False, examples=["false"])
     """Accept webhooks without a signature. Off by default: anybody who knows the address could wake work. Even
     then a webhook only makes Keyturn look; nothing it says is believed."""
     timezone: Zone | None = Field(default=None, examples=['"Europe/Berlin"'])
     """The zone of the business' sites. Left out: `policy.timezone`."""
+    language: Language | None = Field(default=None, examples=['"de"'])
+    """The language of tasks for site staff, "en" or "de". Left out: the only one of the two in which Storeganise
+    shows the site's title, else `policy.language`."""
     sensorberg: SensorbergSettings | None = None
     sites: dict[Site, SiteSettings] = Field(default_factory=dict)
+
+
+class InstallationSettings(Table):
+    """One installation of the add-on, by its id. Needed only where the defaults do not fit."""
+
+    api_key: Secret | None = Field(default=None, examples=['{ env = "SG_API_KEY_north" }'])
+    """The installation's own API key, where Storeganise gave it one. Left out: `addon.api_key`."""
+    sites: Sites | None = Field(default=None, examples=['["5f1b0c2d3e4f5a6b7c8d9e0f"]'])
+    """The ids of the sites it serves, where its record in Storeganise names none. Left out: all sites of the
+    account."""
 
 
 class AddonSettings(Table):
@@ -226,8 +257,22 @@ class AddonSettings(Table):
 
     api_key: Secret = Field(examples=['{ env = "SG_API_KEY" }'])
     """The add-on's API key."""
-    signature_secret: Secret = Field(examples=['{ env = "SG_SIGNATURE_SECRET" }'])
-    """The secret that signs the add-on's webhooks."""
+    signature_secrets: SecretList = Field(alias="signature_secret", examples=['{ env = "SG_SIGNATURE_SECRET" }'])
+    """The secret that signs the add-on's webhooks. A list is accepted as well: each of its secrets is valid, so
+    that a secret can be replaced without a gap."""
+    auto_register: bool = Field(default=False, examples=["false"])
+    """Serve a new installation from its first signed event on. Off by default: it waits in `keyturn addons`,
+    its events are kept, and they run once it is approved."""
+    installations: dict[Addon, InstallationSettings] = Field(default_factory=dict)
+
+
+class TelemetrySettings(Table):
+    """Traces, for those who collect them. Needs the extra package: pip install "keyturn[telemetry]"."""
+
+    endpoint: Address = Field(examples=['"https://otel.example.com:4318"'])
+    """Where traces are sent as OTLP over HTTP. Its host must be in `network.allowed_hosts`."""
+    sample: Annotated[float, Field(ge=0, le=1)] = Field(default=1.0, examples=["0.1"])
+    """The share of webhooks that are traced, 0 to 1."""
 
 
 class Settings(Table):
@@ -240,6 +285,7 @@ class Settings(Table):
     timing: TimingSettings = Field(default_factory=TimingSettings)
     businesses: dict[Code, BusinessSettings] = Field(default_factory=dict)
     addon: AddonSettings | None = None
+    telemetry: TelemetrySettings | None = None
 
     def zone(self, business: BusinessCode, site: SiteId | None) -> ZoneInfo:
         """Return the zone of a site: its own, else the business', else the policy's."""
@@ -247,6 +293,13 @@ class Settings(Table):
         place = account.sites.get(site) if account and site else None
         candidates = (place and place.timezone, account and account.timezone)
         return next((zone for zone in candidates if zone), self.policy.timezone)
+
+    def language(self, business: BusinessCode, site: SiteId | None, shown: str | None) -> str:
+        """Return the language of a site's staff; `shown` is what Storeganise says about the site."""
+        account = self.businesses.get(business)
+        place = account.sites.get(site) if account and site else None
+        candidates = (place and place.language, account and account.language, shown)
+        return next((language for language in candidates if language), self.policy.language)
 
 
 def tables() -> dict[str, type[Table]]:
@@ -261,6 +314,8 @@ def tables() -> dict[str, type[Table]]:
         "businesses.CODE.sensorberg": SensorbergSettings,
         "businesses.CODE.sites.SITE_ID": SiteSettings,
         "addon": AddonSettings,
+        "addon.installations.ADDON_ID": InstallationSettings,
+        "telemetry": TelemetrySettings,
     }
 
 

@@ -83,7 +83,7 @@ def _toml(field: FieldInfo) -> str:
     match field.default:
         case bool() as flag:
             return str(flag).lower()
-        case int() as number:
+        case int() | float() as number:
             return str(number)
         case tuple() as hosts:
             return "[" + ", ".join(f'"{host}"' for host in hosts) + "]"

@@ -9,12 +9,15 @@
 | rentals, owners, codes, memberships, transfers | what is remembered between two looks | the lane's holder |
 | claims, pins, units, tokens | tenant (a provider's backend) and what is unique there | the lane's holder |
 | problems | subject with something a person must solve | the lane's holder |
+| installations | add-on installation that ever delivered | intake, `keyturn addons` |
+| shares | worker process: how many requests a backend gets from it | workers |
 """
 
 from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, Table, UniqueConstraint
 
+from keyturn.core.installation import InstallationState
 from keyturn.core.memory import RecordState
 from keyturn.store.columns import CalendarDate, Instant, PlainText, Word
 from keyturn.store.words import DeliveryState, WorkState
@@ -66,6 +69,22 @@ businesses = Table(
     _instant("memory_since"),
     _instant("swept_until", nullable=True),
     _instant("units_read_at", nullable=True),
+    _text("api_url", nullable=True),  # NULL: not started since an older version made the row
+    UniqueConstraint("api_url"),
+)
+
+installations = Table(
+    "installations",
+    metadata,
+    _key("addon_id"),
+    _text("business", nullable=True),
+    _text("api_url", nullable=True),
+    Column("state", Word(InstallationState), nullable=False),
+    _instant("first_seen"),
+    _instant("last_seen"),
+    _text("refused_url", nullable=True),  # the last address that was not believed
+    _instant("refused_at", nullable=True),
+    Index(None, "business"),
 )
 
 deliveries = Table(
@@ -81,8 +100,10 @@ deliveries = Table(
     _count("repeats"),
     Column("state", Word(DeliveryState), nullable=False),
     _text("document"),
+    _text("addon_id", nullable=True),  # the installation it came from; NULL: the plain webhook
     UniqueConstraint("business", "key"),
     Index(None, "last_at"),
+    Index(None, "addon_id"),
 )
 
 delivery_subjects = Table(
@@ -97,7 +118,7 @@ delivery_subjects = Table(
     _key("kind"),
     _key("subject_id"),
     _text("business"),
-    _count("wanted"),  # the wake this delivery caused: a look that handled this many has answered it
+    _count("wanted"),  # the wake this delivery caused: a look that handled this many has answered it; 0: none yet
     Index(None, "business", "kind", "subject_id"),
 )
 
@@ -117,6 +138,7 @@ work = Table(
     _text("last_error", nullable=True),
     _instant("since", nullable=True),
     _instant("looked_at", nullable=True),
+    _text("trace", nullable=True),  # the trace of the last wake (W3C traceparent)
 )
 Index(
     "ix_work_due",
@@ -260,4 +282,11 @@ problems = Table(
     _text("text"),
     _instant("since"),
     _instant("seen_at"),
+    _text("details", nullable=True),  # JSON: what the sentence names, for other languages
+    _text("target_kind", nullable=True),
+    _text("target_id", nullable=True),
+    _instant("telling_at", nullable=True),  # stored before the task goes out
+    _instant("told_at", nullable=True),  # the task was answered
 )
+
+shares = Table("shares", metadata, _key("holder"), _count("amount"), _instant("until"))
