@@ -13,7 +13,7 @@ READY := $(VENV)/.keyturn-ready
 PATHS := src tests bench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check fix bench docs lock clean
+.PHONY: help setup run demo test check fix scale upgrade bench docs lock clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | sort | awk -F '\t' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -53,16 +53,24 @@ fix: setup ## Mend what can be mended by itself
 	@$(BIN)/ruff check --quiet --fix-only $(PATHS)
 	@$(BIN)/ruff format --quiet $(PATHS)
 
+scale: setup ## Let 1,000 events go through two webs and two workers on PostgreSQL, and show the figures
+	@KEYTURN_SCALE_EVENTS=1000 $(BIN)/pytest --quiet tests/scale/test_processes.py
+
+upgrade: setup ## Let an older version (FROM=revision) and this one work side by side, and show the figures
+	@KEYTURN_UPGRADE_FROM=$(FROM) KEYTURN_SCALE_EVENTS= $(BIN)/pytest --quiet tests/scale/test_upgrade.py
+
 bench: setup ## Measure ratios side by side; see what each one compares in bench/run.py
 	@$(BIN)/python bench/run.py
 
 docs: setup ## Write the pages that come from the program itself
 	@$(BIN)/python -m keyturn.settings.reference > docs/settings.md
 	@$(BIN)/python -m keyturn.cli.reference > docs/cli.md
+	@$(BIN)/python -m keyturn.storeganise.webtask > deploy/storeganise/addon-installed.js
 
 lock: setup ## Choose the newest packages that fit and write requirements.lock
 	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-emit-find-links --group dev pyproject.toml --output-file requirements.lock
+		--generate-hashes --no-emit-index-url --no-emit-find-links --extra telemetry --group dev pyproject.toml \
+		--output-file requirements.lock
 
 clean: ## Remove what these targets made; never keyturn-data or keyturn.toml
 	@rm -rf $(VENV) build dist .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -25,7 +25,7 @@ def test_the_command_line_page_is_current() -> None:
 
 
 TABLES = {"sensorberg", "sites", "installations"}
-"""Keys that are tables of their own, explained there. An installation's list of sites has its check in test_settings."""
+"""Keys that are tables of their own, explained there."""
 
 
 @pytest.mark.parametrize("table", tables().values(), ids=tables())

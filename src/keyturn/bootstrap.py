@@ -6,67 +6,60 @@ here, from the settings.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 import secrets
 import socket
-import sys
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 from starlette.applications import Starlette
 
-from keyturn.backends import Backends
+from keyturn import telemetry
+from keyturn.backends import PERMIT, Backends
+from keyturn.businesses import SYSTEM, Directory, wanted_code
 from keyturn.clock import Clock, SystemClock
 from keyturn.core.ids import BusinessCode, PinHash, RentalId
 from keyturn.core.pin import draw_pin
-from keyturn.core.policy import Policy
 from keyturn.core.rental import Pin
 from keyturn.engine.batch import Books
 from keyturn.engine.business import Business, Rules
 from keyturn.engine.explain import Explanation, Shelf, explain_rental
 from keyturn.engine.intake import Intake
-from keyturn.engine.lane import LaneWork
+from keyturn.engine.lane import Lanes
+from keyturn.engine.lease import held_first
 from keyturn.engine.observe import Observer
-from keyturn.engine.resolve import DELTA_SWEEP, UNIT_SWEEP
+from keyturn.engine.registration import Registrar
 from keyturn.engine.worker import Worker
 from keyturn.errors import DatabaseUnavailable, SettingsError
-from keyturn.logs import logger
 from keyturn.settings import Settings
+from keyturn.settings.model import TelemetrySettings
+from keyturn.sharing import KEPT_FOR_COMMANDS, Sharing
 from keyturn.store.businesses import Businesses
+from keyturn.store.census import take_census
 from keyturn.store.claims import Claims
 from keyturn.store.database import Database, open_database
 from keyturn.store.inbox import Inbox
+from keyturn.store.installations import Installations
 from keyturn.store.ledger import Ledger
 from keyturn.store.pins import Pins
 from keyturn.store.problems import Problems
+from keyturn.store.shares import Shares
 from keyturn.store.tokens import Tokens
 from keyturn.store.units import UnitNames
 from keyturn.store.work import Work
-from keyturn.storeganise.client import ApiKey, StoreganiseClient
-from keyturn.upstream.circuit import Circuit
+from keyturn.upstream.collector import Collector
 from keyturn.upstream.http import HttpClient
-from keyturn.web.app import create_app
+from keyturn.web.app import create_app, create_probes
 from keyturn.web.health import Gauge, Readiness
-from keyturn.web.hooks import doors
-from keyturn.web.metrics import Metrics
-from keyturn.web.server import listen, stop_on_signals
-from keyturn.web.server import serve as serve_web
+from keyturn.web.hooks import AddonDoor, door, doors
+from keyturn.web.metrics import Metrics, program_version
 
-SYSTEM = "sensorberg"
-"""The value of a site's `securitySystem` field that puts it in scope."""
-
-
-SWITCH_S = 0.0005
-"""How soon the database thread gets a turn beside a busy event loop; with 5 ms the wait for a 200 doubles."""
-
-
-KEPT = timedelta(days=30)
-"""How long deliveries are kept: for so long a repeat is recognised as one."""
+PATIENCE = timedelta(seconds=30)
+"""How long a command waits for a business that is being worked on."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,22 +67,31 @@ class Service:
     """A running Keyturn, in parts."""
 
     app: Starlette
+    """All addresses, those of webhooks included."""
+    probes: Starlette
+    """The addresses for machines that watch, and no others."""
     worker: Worker
+    sharing: Sharing
+    lease: timedelta
     database: Database
     clock: Clock
     work: Work
     ledger: Ledger
     problems: Problems
     inbox: Inbox
-    businesses: dict[BusinessCode, Business]
+    installations: Installations
+    directory: Directory
     observer: Observer
     metrics: Metrics
 
 
 @asynccontextmanager
-async def assemble(settings: Settings, *, clock: Clock | None = None, shared: bool = False) -> AsyncIterator[Service]:
-    """Build everything the settings ask for. `shared`: beside a running service, for reading.
+async def assemble(
+    settings: Settings, *, clock: Clock | None = None, shared: bool = False, works: bool = True
+) -> AsyncIterator[Service]:
+    """Build everything the settings ask for. `shared`: beside a running service, for commands.
 
+    Without `works`, the worker is not asked whether this process is ready.
     Raises `StartError`, and what the database raises.
     """
     async with AsyncExitStack() as stack:
@@ -99,110 +101,110 @@ async def assemble(settings: Settings, *, clock: Clock | None = None, shared: bo
         )
         stack.push_async_callback(database.close)
         metrics = Metrics()
-        client = HttpClient(settings.network.allowed_hosts, on_answer=metrics.upstream_request)
+        client = HttpClient(settings.network.allowed_hosts, watch=metrics)
         http = await stack.enter_async_context(client)
-        yield await _service(settings, database, http, metrics, reading=shared)
+        if settings.telemetry is not None and not shared:
+            await stack.enter_async_context(_traces(settings.telemetry, http, clock or SystemClock()))
+        service = _service(settings, database, http, metrics, shared=shared, works=works)
+        if not shared:
+            await service.directory.start()
+        yield service
 
 
-async def _service(
-    settings: Settings, database: Database, http: HttpClient, metrics: Metrics, *, reading: bool
+def _service(
+    settings: Settings, database: Database, http: HttpClient, metrics: Metrics, *, shared: bool, works: bool
 ) -> Service:
-    clock, work, ledger, inbox = database.clock, Work(database), Ledger(database), Inbox(database)
-    rules = make_rules(settings)
-    remembered = Businesses(database)
-    backends = Backends(system=SYSTEM, settings=settings, http=http, clock=clock, tokens=Tokens(database))
-    businesses = {}
-    for name in settings.businesses:
-        code, now = BusinessCode(name), clock.now()
-        since = (await remembered.since(code) or now) if reading else await remembered.remember(code, now)
-        businesses[code] = _business(settings, code, backends, http, clock, memory_since=since)
-    books = Books(work=work, ledger=ledger, pins=Pins(database), claims=Claims(database), problems=Problems(database))
-    observer = Observer(ledger=ledger, pins=books.pins, names=UnitNames(database), rules=rules)
-    lanes = {
-        code: LaneWork(
-            business=business,
-            clock=clock,
-            books=books,
-            businesses=remembered,
-            names=UnitNames(database),
-            observer=observer,
-            rules=rules,
-        ).drain
-        for code, business in businesses.items()
-    }
+    clock, work, inbox, installations = database.clock, Work(database), Inbox(database), Installations(database)
+    remembered, name = Businesses(database), f"{socket.gethostname()}-{secrets.token_hex(4)}"
+    most = settings.policy.sensorberg_in_flight - KEPT_FOR_COMMANDS
+    sharing = Sharing(
+        amount=KEPT_FOR_COMMANDS if shared else most,
+        clock=clock,
+        shares=Shares(database),
+        holder=name,
+        lease=settings.timing.lease,
+    )
+    directory = Directory(
+        settings=settings,
+        http=http,
+        clock=clock,
+        backends=Backends(
+            system=SYSTEM, settings=settings, http=http, clock=clock, tokens=Tokens(database), sharing=sharing
+        ),
+        remembered=remembered,
+        installations=installations,
+    )
+    rules, names = make_rules(settings), UnitNames(database)
+    books = Books(
+        work=work,
+        ledger=Ledger(database),
+        pins=Pins(database),
+        claims=Claims(database),
+        problems=Problems(database),
+    )
+    observer = Observer(ledger=books.ledger, pins=books.pins, names=names, rules=rules)
+    lanes = Lanes(
+        open_business=directory.open,
+        clock=clock,
+        books=books,
+        businesses=remembered,
+        names=names,
+        observer=observer,
+        rules=rules,
+    )
     worker = Worker(
-        name=f"{socket.gethostname()}-{secrets.token_hex(4)}",
+        name=name,
         clock=clock,
         work=work,
-        lanes=lanes,
+        open_lane=lanes.open,
         lease=rules.lease,
+        allow=partial(_allow, directory),
+        ready=lambda: sharing.any,
         on_outcome=lambda outcome: metrics.look(outcome.ending.value),
     )
+    sharing.on_change = worker.notify
     secret_key = settings.server.secret_key.get_secret_value().encode()
+    ready, load = partial(_ready, database, worker if works else None), partial(_gauge, database, work)
     app = create_app(
         intake=Intake(inbox, secret_key=secret_key, notify=worker.notify),
         doors=doors(settings),
-        ready=partial(_ready, database, worker),
-        load=partial(_gauge, work, clock),
+        addon=_addon_door(settings, installations, books.problems, clock),
+        ready=ready,
+        load=load,
         metrics=metrics,
     )
     return Service(
         app=app,
+        probes=create_probes(ready=ready, load=load, metrics=metrics),
         worker=worker,
+        sharing=sharing,
+        lease=rules.lease,
         database=database,
         clock=clock,
         work=work,
-        ledger=ledger,
+        ledger=books.ledger,
         problems=books.problems,
         inbox=inbox,
-        businesses=businesses,
+        installations=installations,
+        directory=directory,
         observer=observer,
         metrics=metrics,
     )
 
 
-def _business(
-    settings: Settings,
-    code: BusinessCode,
-    backends: Backends,
-    http: HttpClient,
-    clock: Clock,
-    *,
-    memory_since: datetime,
-) -> Business:
-    business = settings.businesses[code]
-    if business.api_key is None:
-        raise SettingsError([f"businesses.{code}.api_key: is missing"])
-    client = StoreganiseClient(
-        http=http,
+def _addon_door(settings: Settings, installations: Installations, problems: Problems, clock: Clock) -> AddonDoor | None:
+    """Return who may deliver for the add-on, and how its installations become known; `None` without add-on mode."""
+    if settings.addon is None:
+        return None
+    registrar = Registrar(
+        installations=installations,
+        problems=problems,
         clock=clock,
-        api_url=business.api_url,
-        authorization=ApiKey(business.api_key.get_secret_value()),
-        circuit=Circuit(f"storeganise of {code}", clock, settings.timing.retry_cap),
-        in_flight=settings.policy.storeganise_in_flight,
-        site_cache=settings.timing.site_cache,
+        callable_address=settings.network.callable_address,
+        name=partial(wanted_code, settings),
+        trusted=settings.addon.auto_register,
     )
-    return Business(
-        code=code,
-        source=client,
-        policy=make_policy(settings),
-        memory_since=memory_since,
-        zone=partial(settings.zone, code),
-        provider_for=partial(backends.for_site, code),
-        provider_at=partial(backends.at, code),
-    )
-
-
-def make_policy(settings: Settings) -> Policy:
-    """Return the operator's rules as the decision takes them."""
-    policy, timing = settings.policy, settings.timing
-    return Policy(
-        system=SYSTEM,
-        pin_length=policy.pin_length,
-        group_from_unit_name=policy.group_from_unit_name,
-        prepare_reserved=policy.prepare_reserved,
-        confirm_vanished=timing.confirm_vanished,
-    )
+    return AddonDoor(door=door(settings.addon.signature_secrets), admit=registrar.admit)
 
 
 def make_rules(settings: Settings) -> Rules:
@@ -228,61 +230,51 @@ def _digest(key: bytes, key_id: str, pin: Pin) -> PinHash:
     return PinHash(f"{key_id}:{hmac.digest(key, pin.reveal().encode('utf-8', 'surrogatepass'), hashlib.sha256).hex()}")
 
 
-async def _ready(database: Database, worker: Worker) -> Readiness:
+async def _ready(database: Database, worker: Worker | None) -> Readiness:
+    alive = worker is None or worker.alive
     try:
         await database.write(lambda _: None)
     except DatabaseUnavailable:
-        return Readiness(database=False, worker=worker.alive)
-    return Readiness(database=True, worker=worker.alive)
+        return Readiness(database=False, worker=alive)
+    return Readiness(database=True, worker=alive)
 
 
-async def _gauge(work: Work, clock: Clock) -> Gauge:
-    now = clock.now()
-    return Gauge(load=await work.load(now), now=now)
+async def _gauge(database: Database, work: Work) -> Gauge:
+    now = database.clock.now()
+    load, census = await work.load(now), await take_census(database)
+    return Gauge(load=load, now=now, problems=census.problems, installations=census.installations)
 
 
-async def serve(settings: Settings) -> None:
-    """Run web and worker in one process until SIGTERM or Ctrl-C. Raises `StartError`."""
-    listener = listen(settings.server.host, settings.server.port)
-    sys.setswitchinterval(SWITCH_S)
-    stop = asyncio.Event()
-    async with assemble(settings) as service:
-        await plan_sweeps(service)
-        with stop_on_signals(stop):
-            logger().info("started", host=settings.server.host, port=settings.server.port)
-            await run(service, listener, stop)
-    logger().info("stopped")
+def _traces(settings: TelemetrySettings, http: HttpClient, clock: Clock) -> AbstractAsyncContextManager[None]:
+    """Collect traces, and send them under the same rules as every other request."""
+    collector = Collector(http=http, clock=clock, endpoint=settings.endpoint)
+    return telemetry.collecting(sample=settings.sample, version=program_version(), clock=clock, send=collector.send)
 
 
-async def run(service: Service, listener: socket.socket, stop: asyncio.Event) -> None:
-    """Serve and work until `stop` is set; when one part ends by itself, the others end too."""
-    parts = [
-        asyncio.create_task(serve_web(service.app, listener, stop)),
-        asyncio.create_task(service.worker.run(stop)),
-        asyncio.create_task(_keep_house(service, stop)),
-    ]
-    try:
-        await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        stop.set()
-        await asyncio.wait(parts)
-    await asyncio.gather(*parts)
+@asynccontextmanager
+async def speaking(service: Service, code: BusinessCode, *, patience: timedelta = PATIENCE) -> AsyncIterator[None]:
+    """Hold the lane of a business for a command, so that nobody else speaks to its Storeganise meanwhile.
+
+    Raises `Busy` where whoever works on it does not give way within `patience`.
+    """
+    await service.directory.open(code)
+    lane = held_first(
+        code,
+        work=service.work,
+        clock=service.clock,
+        holder=f"command {service.worker.name}",
+        length=service.lease,
+        patience=patience,
+    )
+    async with lane as lease:
+        _allow(service.directory, code, lease.holds)
+        yield
 
 
-async def plan_sweeps(service: Service) -> None:
-    """Make up for what was missed while nobody listened, and keep doing so."""
-    for code, business in service.businesses.items():
-        sweeps = [DELTA_SWEEP, UNIT_SWEEP] if business.policy.group_from_unit_name else [DELTA_SWEEP]
-        await service.work.wake(code, sweeps, "the service started")
-
-
-async def _keep_house(service: Service, stop: asyncio.Event) -> None:
-    """Once a minute, measure the database's clock, which rules between machines, and forget old deliveries."""
-    while not stop.is_set():
-        await service.clock.wait(stop, seconds=60)
-        with suppress(DatabaseUnavailable):
-            await service.database.refresh()
-            await service.inbox.forget(service.clock.now() - KEPT)
+def _allow(directory: Directory, code: BusinessCode, permit: Callable[[], bool]) -> None:
+    """Let `permit` say, in this task, whether a call for the business may start."""
+    directory.turns(code).permitted = permit
+    PERMIT.set(permit)
 
 
 async def explain(settings: Settings, rental: RentalId, business: BusinessCode | None) -> Explanation:
@@ -290,10 +282,19 @@ async def explain(settings: Settings, rental: RentalId, business: BusinessCode |
 
     Raises `SettingsError` where the business must be named, and what upstreams and database raise.
     """
-    codes = [business] if business is not None else [BusinessCode(code) for code in settings.businesses]
-    if len(codes) != 1:
-        raise SettingsError([f"name the business with --business; there are: {', '.join(codes)}"])
     async with assemble(settings, shared=True) as service:
+        named = await the_business(service, business)
         books = Shelf(work=service.work, ledger=service.ledger, problems=service.problems)
-        named, digest = service.businesses[codes[0]], make_rules(settings).digest
-        return await explain_rental(named, rental, service.observer, books, service.clock, digest)
+        digest = make_rules(settings).digest
+        async with speaking(service, named.code):
+            return await explain_rental(named, rental, service.observer, books, service.clock, digest)
+
+
+async def the_business(service: Service, code: BusinessCode | None) -> Business:
+    """Return the business a command is about: the one it names, else the only one. Raises `SettingsError`."""
+    codes = [code] if code is not None else await service.directory.codes()
+    found = await service.directory.open(codes[0]) if len(codes) == 1 else None
+    if found is None:
+        there_are = ", ".join(await service.directory.codes())
+        raise SettingsError([f"name the business with --business; there are: {there_are or 'none'}"])
+    return found

@@ -4,9 +4,13 @@
     ├── SettingsError              the settings file cannot be used
     ├── StartError                 the machine does not let us start (port, folder, database)
     │   ├── DatabaseUnavailable    the database cannot be reached, or is locked
-    │   └── DatabaseTooNew         the database was written by a newer Keyturn
+    │   │   └── DatabaseNotReady   its tables are missing or older; starting the service makes them
+    │   ├── DatabaseTooNew         the database was written by a newer Keyturn
+    │   └── AccountKnown           the settings call an account by another name than the database does
     ├── WebhookRejected            a delivery is not accepted
     ├── LeaseLost                  another worker has taken the lane
+    ├── Busy                       a command's turn with a business did not come in time
+    ├── NotKept                    what a command asks for is not in the database
     └── UpstreamError              Storeganise or the access provider did not do what we asked
         ├── Unavailable            repeating may help
         ├── CredentialsRejected    nothing helps until the credentials are mended
@@ -52,10 +56,33 @@ class DatabaseUnavailable(StartError):
     code = "database_unavailable"
 
 
+class DatabaseNotReady(DatabaseUnavailable):
+    """The database has no tables yet, or older ones; starting the service once mends that."""
+
+    code = "database_not_ready"
+
+    def __init__(self, sentence: str, *, made: bool) -> None:
+        super().__init__(sentence)
+        self.made = made
+        """There are tables, of an older version. An older service may be at work on them."""
+
+
 class DatabaseTooNew(StartError):
     """The database was written by a newer Keyturn; this one must not touch it."""
 
     code = "database_too_new"
+
+
+class AccountKnown(StartError):
+    """The settings call an account by another code than the database remembers it by."""
+
+    code = "account_known"
+
+    def __init__(self, wanted: str, known: str) -> None:
+        super().__init__(
+            f"businesses.{wanted}: this account is remembered as {known}, with everything known about it; "
+            f"write [businesses.{known}] instead"
+        )
 
 
 class WebhookRejected(KeyturnError):
@@ -72,6 +99,21 @@ class LeaseLost(KeyturnError):
     """Another worker has taken over this business; what was still under way here is recorded as unknown."""
 
     code = "lease_lost"
+
+
+class NotKept(KeyturnError):
+    """What a command asks for is not in the database, or not any more."""
+
+    code = "not_kept"
+
+
+class Busy(KeyturnError):
+    """The service is working on a business and did not give way to a command in time; try again."""
+
+    code = "busy"
+
+    def __init__(self, business: str) -> None:
+        super().__init__(f"the service is busy with {business}; try again")
 
 
 class UpstreamError(KeyturnError):
@@ -92,12 +134,21 @@ class Unavailable(UpstreamError):
     code = "upstream_unavailable"
 
     def __init__(
-        self, upstream: str, operation: str, reason: str, *, retry_after: timedelta | None = None, pauses: bool = False
+        self,
+        upstream: str,
+        operation: str,
+        reason: str,
+        *,
+        retry_after: timedelta | None = None,
+        pauses: bool = False,
+        uncertain: bool = False,
     ) -> None:
         super().__init__(upstream, operation, reason)
         self.retry_after = retry_after
         self.pauses = pauses
         """The answer itself (429, 503) asks for the whole upstream to be left alone for a while."""
+        self.uncertain = uncertain
+        """The request went out and may have had its effect: no answer says that it had none."""
         self.paused_for: timedelta | None = None
         """The upstream is left alone for so long; nothing is sent to it before."""
 

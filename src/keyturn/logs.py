@@ -31,8 +31,8 @@ from keyturn.errors import KeyturnError
 
 FIELDS = frozenset(
     """
-    address again_at attempts business changes code count database delivery due ending event fence held holder
-    host job kind library oldest_due_s operation owner port reason rental running seconds site state status
+    addon_id address again_at attempts business changes code count database delivery due ending event fence held holder
+    event_type host job kind library oldest_due_s operation owner port reason rental running seconds site state status
     subject subject_id subject_kind tenant transfer unit unread until upstream version wanted worker
     """.split()  # noqa: SIM905  # read and compared as words
 )

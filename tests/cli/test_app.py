@@ -12,12 +12,14 @@ from cli.program import COMMAND, environment
 from keyturn.cli.app import run
 from keyturn.cli.outcome import exit_code
 from keyturn.errors import (
+    AccountKnown,
     CredentialsRejected,
     DatabaseTooNew,
     DatabaseUnavailable,
     HostNotAllowed,
     KeyturnError,
     NotFound,
+    NotKept,
     Refused,
     SettingsError,
     StartError,
@@ -35,7 +37,9 @@ SETTINGS = '[server]\nsecret_key = "0123456789abcdef"\n[businesses.acme]\napi_ke
         (DatabaseUnavailable("x"), 3),
         (Unavailable("storeganise", "units.get", "x"), 3),
         (CredentialsRejected("storeganise", "units.get", "x"), 3),
-        (DatabaseTooNew("x"), 1),
+        (DatabaseTooNew("x"), 3),
+        (AccountKnown("acme", "boxes"), 2),
+        (NotKept("x"), 1),
         (StartError("x"), 1),
         (Refused("storeganise", "units.get", "x", status=422), 1),
         (NotFound("storeganise", "units.get", "x", status=404), 1),

@@ -3,59 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 
+from cli.desk import ACME, Desk, nothing
 from keyturn.cli.app import run
-from keyturn.clock import MovableClock, SystemClock
-from keyturn.core.ids import BusinessCode
 from keyturn.core.work import Ending, Kind, Outcome, Subject
-from keyturn.store.database import Database, open_database
+from keyturn.store.database import Database
 from keyturn.store.problems import Problems
 from keyturn.store.work import Work
 
-ACME = BusinessCode("acme")
 RENTAL = Subject("rental", "r1")
-SETTINGS = """
-[server]
-secret_key = "0123456789abcdef"
-[businesses.acme]
-api_key = "a"
-webhook_secret = "w"
-"""
 
 
-@pytest.fixture
-def config(tmp_path: Path) -> Path:
-    path = tmp_path / "keyturn.toml"
-    path.write_text(SETTINGS, encoding="utf-8")
-    return path
-
-
-def within(config: Path, work: Callable[[Database], Awaitable[None]], *, ago: timedelta = timedelta()) -> None:
-    """Do something to the database of these settings, as a service would; perhaps some time ago."""
-    clock = MovableClock(SystemClock().now() - ago, running=True)
-
-    async def do() -> None:
-        database = await open_database(url=None, data_dir=config.parent / "keyturn-data", clock=clock)
-        try:
-            await work(database)
-        finally:
-            await database.close()
-
-    asyncio.run(do())
-
-
-async def nothing(_database: Database) -> None:
-    """Only make the database."""
+async def woken(database: Database) -> None:
+    """Let a rental be due."""
+    await Work(database).wake(ACME, [RENTAL], "test")
 
 
 async def a_held_rental(database: Database) -> None:
+    """Let a rental be held for an hour."""
     work = Work(database)
     await work.wake(ACME, [RENTAL], "test")
     lane = await work.claim("worker", lease=timedelta(seconds=15))
@@ -68,28 +36,16 @@ async def a_held_rental(database: Database) -> None:
 
 
 async def a_problem(database: Database) -> None:
+    """Let something be wrong with a unit."""
     unit = Subject("unit", "u1")
     await Problems(database).note(ACME, unit, "unmapped", "the unit has no group", database.clock.now())
 
 
-def status(config: Path, capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, str]:
-    code = run(["--config", str(config), "status", *options])
-    return code, capsys.readouterr().out
-
-
-def as_json(config: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any]]:
-    code, out = status(config, capsys, "--json")
-    document: dict[str, Any] = json.loads(out)
-    return code, document
-
-
-def test_with_nothing_to_do_everything_is_zero(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_with_nothing_to_do_everything_is_zero(any_desk: Desk) -> None:
     """A quiet service is fine and says so."""
-    within(config, nothing)
+    any_desk.within(nothing)
 
-    code, document = as_json(config, capsys)
-    assert code == 0
-    assert document == {
+    assert any_desk.json("status") == {
         "ok": True,
         "due": 0,
         "running": 0,
@@ -99,58 +55,84 @@ def test_with_nothing_to_do_everything_is_zero(config: Path, capsys: pytest.Capt
         "oldest_due_s": 0.0,
         "held_subjects": [],
         "problems": [],
+        "waiting_addons": 0,
     }
 
 
-def test_due_work_has_an_age_and_is_no_reason_to_worry(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_due_work_has_an_age_and_is_no_reason_to_worry(desk: Desk) -> None:
     """Work that is waiting for its turn is counted with its age."""
+    desk.within(woken, ago=timedelta(minutes=5))
+    document = desk.json("status")
 
-    async def wake(database: Database) -> None:
-        await Work(database).wake(ACME, [RENTAL], "test")
-
-    within(config, wake, ago=timedelta(minutes=5))
-
-    code, document = as_json(config, capsys)
-    assert (code, document["due"]) == (0, 1)
+    assert document["due"] == 1
     assert 300 <= document["oldest_due_s"] < 400
+    assert "The oldest has been waiting for 5 min." in desk.run("status").lines
 
 
-def test_a_held_rental_is_said_with_its_reason(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_held_rental_is_said_with_its_reason(desk: Desk) -> None:
     """Something held ends the command with 1, for people and for machines."""
-    within(config, a_held_rental)
-
-    code, document = as_json(config, capsys)
-    assert (code, document["held"]) == (1, 1)
+    desk.within(a_held_rental, ago=timedelta(hours=3))
+    document = desk.json("status", ends=1)
     [held] = document["held_subjects"]
+
+    assert document["held"] == 1
     assert (held["kind"], held["id"], held["reason"]) == ("rental", "r1", "the unit has no group")
 
-    code, text = status(config, capsys)
-    assert code == 1
-    assert "  acme: rental r1: the unit has no group" in text.splitlines()
+    said = desk.run("status")
+
+    assert said.code == 1
+    assert ["acme", "rental", "r1", "3", "h", "the", "unit", "has", "no", "group"] in [x.split() for x in said.lines]
 
 
-def test_an_open_problem_is_said(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_open_problem_is_said(desk: Desk) -> None:
     """A problem somebody must solve ends the command with 1."""
-    within(config, a_problem)
+    desk.within(a_problem)
 
-    code, document = as_json(config, capsys)
-    assert (code, document["problems"][0]["code"]) == (1, "unmapped")
+    assert desk.json("status", ends=1)["problems"][0]["code"] == "unmapped"
+    assert desk.run("status").lines[-1].split()[:3] == ["acme", "unit", "u1"]
 
 
-def test_it_works_beside_a_running_service(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_long_list_is_cut_for_people_only(desk: Desk) -> None:
+    """Of very many problems the first are listed, and how many more there are; machines get all."""
+
+    async def many(database: Database) -> None:
+        for number in range(53):
+            await Problems(database).note(ACME, Subject("unit", f"u{number}"), "unmapped", "x", database.clock.now())
+
+    desk.within(many)
+
+    assert len(desk.json("status", ends=1)["problems"]) == 53
+    assert desk.run("status").lines[-1] == "... and 3 more; --json lists all."
+
+
+def test_it_works_beside_a_running_service(desk: Desk) -> None:
     """The service's own lock does not keep the command out."""
 
     async def look(_database: Database) -> None:
-        assert await asyncio.to_thread(run, ["--config", str(config), "status"]) == 0
+        assert await asyncio.to_thread(run, ["--config", str(desk.config), "status"]) == 0
 
-    within(config, look)
-    assert "due " in capsys.readouterr().out
+    desk.within(look)
 
 
-def test_without_a_database_it_ends_with_3(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "command", [["status"], ["deliveries"], ["replay", "--since", "1h"], ["addons"], ["wake", "r1"]]
+)
+def test_without_a_database_it_ends_with_3(desk: Desk, command: list[str]) -> None:
     """A database that cannot be opened is one sentence and its own exit code."""
-    (config.parent / "keyturn-data").write_text("not a folder", encoding="utf-8")
+    (desk.folder / "keyturn-data").write_text("not a folder", encoding="utf-8")
+    said = desk.run(*command)
 
-    code = run(["status", "--config", str(config)])
-    err = capsys.readouterr().err
-    assert (code, len(err.splitlines()), err[:9]) == (3, 1, "keyturn: ")
+    assert (said.code, said.out, len(said.err.splitlines()), said.err[:9]) == (3, "", 1, "keyturn: ")
+
+
+@pytest.mark.parametrize(
+    "command", [["status"], ["deliveries"], ["replay", "--since", "1h"], ["addons"], ["wake", "r1"]]
+)
+def test_a_postgresql_that_does_not_answer(desk: Desk, command: list[str]) -> None:
+    """It is one sentence without the password, and ends with 3."""
+    settings = desk.config.read_text(encoding="utf-8")
+    desk.write(f'{settings}[database]\nurl = "postgresql://keyturn:pass-canary@127.0.0.1:1/keyturn"\n')
+    said = desk.run(*command)
+
+    assert (said.code, said.out, len(said.err.splitlines())) == (3, "", 1)
+    assert "pass-canary" not in said.err

@@ -163,6 +163,14 @@ class ProviderContract:
             assert backend.held().memberships == {}
         assert isinstance(await backend.provider.create_membership(RENTAL), Shown)
 
+    async def test_greeting(self, backend: Backend) -> None:
+        """A backend that works is greeted without a change, also when somebody is there."""
+        await backend.provider.greet()
+        await backend.provider.ensure_user(ERIKA)
+        before = backend.held()
+        await backend.provider.greet()
+        assert backend.held() == before
+
     async def test_time(self, backend: Backend) -> None:
         """A provider always knows a time."""
         assert backend.provider.time().tzinfo is UTC

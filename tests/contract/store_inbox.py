@@ -188,14 +188,14 @@ class BusinessesContract:
         """The moment a business was first served is kept for good."""
         businesses = Businesses(database)
 
-        assert await businesses.remember(ACME, START) == START
-        assert await businesses.remember(ACME, START + MINUTE) == START
-        assert await businesses.remember(BOXES, START + MINUTE) == START + MINUTE
+        assert await businesses.remember(ACME, f"https://{ACME}.example/api", START) == START
+        assert await businesses.remember(ACME, f"https://{ACME}.example/api", START + MINUTE) == START
+        assert await businesses.remember(BOXES, f"https://{BOXES}.example/api", START + MINUTE) == START + MINUTE
 
     async def test_the_cursor(self, database: Database, clock: MovableClock) -> None:
         """Only the lane's holder moves how far a business was swept."""
         businesses, work = Businesses(database), Work(database)
-        await businesses.remember(ACME, START)
+        await businesses.remember(ACME, f"https://{ACME}.example/api", START)
         await work.wake(ACME, [rental(1)], "x")
         lane = await claimed(work)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -13,7 +14,10 @@ from keyturn.clock import MovableClock
 from keyturn.core.ids import BusinessCode
 from keyturn.errors import LeaseLost
 from keyturn.store.database import Database
+from keyturn.store.lanes import seize
 from keyturn.store.work import Work
+
+ASKING = timedelta(seconds=2)
 
 
 class LaneContract:
@@ -151,3 +155,95 @@ class LaneContract:
         await work.release(lane)
 
         assert await work.next_due(clock.now()) == clock.now()
+
+    async def test_work_is_spread(self, database_place: Place) -> None:
+        """Two idle workers that find twenty businesses due take lanes in turns, and none twice."""
+        machines = [Work(await database_place.open()), Work(await database_place.another())]
+        for number in range(20):
+            await machines[0].wake(BusinessCode(f"b{number:02}"), [rental(1)], "x")
+
+        async def take_all(work: Work, holder: str) -> list[BusinessCode]:
+            found = []
+            while (lane := await work.claim(holder, lease=LEASE)) is not None:
+                found.append(lane.business)
+            return found
+
+        one, two = await asyncio.gather(*(take_all(work, name) for work, name in zip(machines, "ab", strict=True)))
+
+        assert sorted(one + two) == [f"b{number:02}" for number in range(20)]
+        assert min(len(one), len(two)) >= 5
+
+
+class CommandLaneContract:
+    """A command that speaks to a business holds its lane."""
+
+    async def test_a_lane_without_work(self, database: Database) -> None:
+        """A business that was never woken has a lane as well."""
+        work = Work(database)
+        lane = await work.claim_first(ACME, "command", lease=LEASE, asking=ASKING)
+
+        assert lane is not None
+        assert await work.claim_first(ACME, "another", lease=LEASE, asking=ASKING) is None
+
+    async def test_rows_stay_as_they_are(self, database: Database) -> None:
+        """Claiming for a command and giving back changes no row, and no worker gets the lane meanwhile."""
+        work = Work(database)
+        await work.wake(ACME, [rental(1)], "x")
+        before = await work.row(ACME, rental(1))
+        lane = await work.claim_first(ACME, "command", lease=LEASE, asking=ASKING)
+
+        assert lane is not None
+        assert await work.claim("one", lease=LEASE) is None
+
+        await work.release(lane)
+
+        assert await work.row(ACME, rental(1)) == before
+        assert [item.subject for item in await taken(work, await claimed(work))] == [rental(1)]
+
+    async def test_a_busy_lane_is_asked_for(self, database: Database) -> None:
+        """Its holder hears of it, keeps what is running, and after the release only the command gets the lane."""
+        work = Work(database)
+        await work.wake(ACME, [rental(1), rental(2)], "x")
+        lane = await claimed(work)
+        await taken(work, lane, limit=1)
+
+        assert await work.is_asked_for(lane) is False
+        assert await work.claim_first(ACME, "command", lease=LEASE, asking=ASKING) is None
+        assert await work.is_asked_for(lane) is True
+        assert await work.renew(lane, LEASE) is True
+
+        await work.release(lane)
+
+        late = partial(seize, business=ACME, holder="two", now=database.clock.now(), lease=LEASE)
+
+        assert await work.claim("two", lease=LEASE) is None
+        assert await database.write(late) is None
+        assert await work.claim_first(ACME, "command", lease=LEASE, asking=ASKING) is not None
+
+    async def test_a_command_that_went_away(self, database: Database, clock: MovableClock) -> None:
+        """A command that asks no more is forgotten in time, and then a worker gets the lane."""
+        work = Work(database)
+        await work.wake(ACME, [rental(1)], "x")
+        lane = await claimed(work)
+        await work.claim_first(ACME, "command", lease=LEASE, asking=ASKING)
+        await work.release(lane)
+
+        assert await work.next_due(clock.now()) == clock.now() + ASKING
+
+        clock.advance(ASKING)
+
+        assert await work.claim("two", lease=LEASE) is not None
+
+    async def test_a_dead_holder(self, database: Database, clock: MovableClock) -> None:
+        """Rows that a dead worker left running are due again once a command took its lane over."""
+        work = Work(database)
+        await work.wake(ACME, [rental(1)], "x")
+        await taken(work, await claimed(work))
+        clock.advance(LEASE)
+        lane = await work.claim_first(ACME, "command", lease=LEASE, asking=ASKING)
+
+        assert lane is not None
+
+        await work.release(lane)
+
+        assert [item.wanted for item in await taken(work, await claimed(work))] == [1]

@@ -194,6 +194,26 @@ class LedgerContract:
         assert await ledger.rentals_of(ACME, ANN) == [live, over]
         assert await ledger.rentals_of(ACME, ANN, live_only=True) == [live]
 
+    async def test_what_is_not_over(self, database: Database) -> None:
+        """Rentals without an end count, and those whose membership is not confirmed gone, remembered or not."""
+        ledger, lane = Ledger(database), await lane_of(database)
+        over = date(2026, 2, 1)
+        ended = [RentalMemory(id=R2, ended=over), RentalMemory(id=R3, ended=over)]
+        lost = RentalId("r4")
+        await ledger.save(
+            lane,
+            rentals=[RentalMemory(id=R1), *ended],
+            records=[
+                record(R1, RecordState.GONE),
+                record(R2, RecordState.GONE),
+                record(R3, RecordState.SENT),
+                record(lost),
+            ],
+        )
+
+        assert await ledger.not_over(ACME) == [R1, R3, lost]
+        assert await ledger.not_over(BOXES) == []
+
     async def test_who_is_on_a_group(self, database: Database) -> None:
         """Rentals of all businesses mapped to the group or with a membership on it; not those gone from it."""
         ledger, lane = Ledger(database), await lane_of(database)

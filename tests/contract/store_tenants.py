@@ -161,10 +161,8 @@ class TokensContract:
     """One token per client for all who need it."""
 
     async def test_one_fetch_for_all_who_wait(self, database_place: Place) -> None:
-        """Whoever waited gets the token that the first one fetched; meanwhile other work goes on."""
-        databases = [await database_place.open()]
-        if database_place.url is not None:
-            databases.append(await database_place.another())
+        """Whoever waited, commands included, gets what the first one fetched; meanwhile other work goes on."""
+        databases = [await database_place.open(), await database_place.another()]
         mint = Mint()
         waiting = [
             asyncio.create_task(Tokens(databases[n % len(databases)]).under_lock(DOOR, "client", mint))

@@ -29,8 +29,8 @@ class UnitNamesContract:
     async def test_unknown_until_every_business_was_read(self, database: Database) -> None:
         """While the units of one business are unread nothing is known about uniqueness."""
         names, businesses = UnitNames(database), Businesses(database)
-        await businesses.remember(ACME, START)
-        await businesses.remember(BOXES, START)
+        await businesses.remember(ACME, f"https://{ACME}.example/api", START)
+        await businesses.remember(BOXES, f"https://{BOXES}.example/api", START)
         await names.replace(ACME, [_unit("A1")], START)
 
         assert await names.unique(DOOR, ACME, UnitId("unit-A1"), "A1") is None
@@ -42,7 +42,7 @@ class UnitNamesContract:
     async def test_a_name_or_group_elsewhere(self, database: Database) -> None:
         """A name that another unit has as its name or as its group is not unique; another backend does not count."""
         names, businesses = UnitNames(database), Businesses(database)
-        await businesses.remember(ACME, START)
+        await businesses.remember(ACME, f"https://{ACME}.example/api", START)
         await names.replace(ACME, [_unit("A1"), _unit("B1", group="A1"), _unit("C1")], START)
 
         assert await names.unique(DOOR, ACME, UnitId("unit-A1"), "A1") is False
@@ -52,7 +52,7 @@ class UnitNamesContract:
     async def test_replaced_as_a_whole(self, database: Database) -> None:
         """A unit that is no longer listed does not stand in anybody's way."""
         names, businesses = UnitNames(database), Businesses(database)
-        await businesses.remember(ACME, START)
+        await businesses.remember(ACME, f"https://{ACME}.example/api", START)
         await names.replace(ACME, [_unit("A1"), _unit("B1", group="A1")], START)
         await names.replace(ACME, [_unit("A1")], START)
 
@@ -65,7 +65,7 @@ class SettledProblemsContract:
     async def test_new_once_and_gone_when_solved(self, database: Database) -> None:
         """A problem is new the first time only, and is forgotten when a look finds it solved."""
         problems = Problems(database)
-        found = Problem(code=ProblemCode.UNMAPPED_UNIT, subject_kind="unit", subject_id="u1", text="no group")
+        found = Problem(code=ProblemCode.UNMAPPED_UNIT, subject_kind="unit", subject_id="u1")
 
         assert await problems.settle(ACME, [found], set(), START) == [found]
         assert await problems.settle(ACME, [found], set(), START + timedelta(hours=1)) == []

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from keyturn.bootstrap import plan_sweeps
+from keyturn.processes import plan_sweeps
 from scenarios.world import SECRET, World
 
 HOUR = timedelta(hours=1)

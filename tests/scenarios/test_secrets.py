@@ -17,7 +17,8 @@ from keyturn.core.ids import BusinessCode, RentalId
 from keyturn.simulation.exchange import Call
 from keyturn.simulation.faults import Fault
 from keyturn.store.problems import Problem
-from scenarios.world import API_KEY, CLIENT_SECRET, SECRET, World
+from scenarios.world import API_KEY, CLIENT_SECRET, SECRET, World, WorldMaker
+from telemetry.collector import collector
 
 HOUR = timedelta(hours=1)
 FIRST_NAME, LAST_NAME, EMAIL = "Kanarina", "Gelbfeder", "kanarina.gelbfeder@canary.example"
@@ -77,23 +78,30 @@ def _is_part_of_a_word(around: bytes) -> bool:
 
 
 async def test_a_story_with_faults_leaves_no_secret_anywhere(
-    acme: World, log: io.StringIO, tmp_path: Path, database_url: str | None
+    make_world: WorldMaker, log: io.StringIO, tmp_path: Path, database_url: str | None
 ) -> None:
     """Everything goes wrong at least once, and afterwards no canary is found in anything Keyturn wrote or said."""
-    canaries = Canaries(acme)
-    answers = await _eventful_story(acme, canaries)
-    said = [row.reason + str(row.result) + str(row.last_error) for row in await acme.service.work.held()]
-    explained = [await _explanation(acme, rental) for rental in acme.account.rentals]
-    places = {
-        "log": log.getvalue().encode(),
-        "answers": b"\n".join(answers),
-        "problems": repr(canaries.problems).encode(),
-        "held work": "\n".join(said).encode(),
-        "explanations": "\n".join(explained).encode(),
-        "representations": repr((acme.settings, acme.service)).encode(),
-        **_stored(tmp_path, database_url),
-    }
-    assert min(len(places["log"]), len(places["answers"]), len(places["database"])) > 1000
+    async with collector() as traces, make_world(telemetry={"endpoint": traces.url}) as acme:
+        canaries = Canaries(acme)
+        answers = await _eventful_story(acme, canaries)
+        said = [row.reason + str(row.result) + str(row.last_error) for row in await acme.service.work.held()]
+        explained = [await _explanation(acme, rental) for rental in acme.account.rentals]
+        places = {
+            "log": log.getvalue().encode(),
+            "answers": b"\n".join(answers),
+            "problems": repr(canaries.problems).encode(),
+            "tasks": repr(acme.account.tasks).encode(),
+            "held work": "\n".join(said).encode(),
+            "explanations": "\n".join(explained).encode(),
+            "representations": repr((acme.settings, acme.service)).encode(),
+            **_stored(tmp_path, database_url),
+        }
+        await acme.stop()
+        places["traces"] = b"\n".join(traces.bodies)
+        places["heads of traces"] = repr(traces.heads).encode()
+        assert {"webhook", "look", "sensorberg: set a code"} <= {span.name for span in traces.spans}
+        assert any(span.failed for span in traces.spans)
+    assert min(len(places[name]) for name in ("log", "answers", "database", "tasks", "traces")) > 1000
     assert {"pin_refused", "email_taken", "confirm_staff_lock"} <= {problem.code for problem in canaries.problems}
     assert canaries.found_in(places) == []
 

@@ -10,9 +10,12 @@ import pytest
 from sqlalchemy import Connection, make_url, text
 
 from contract.store_database import DatabaseContract, RestartContract, SchemaContract, add, codes
+from contract.store_deliveries import DeliveriesContract
 from contract.store_inbox import BusinessesContract, InboxContract, ProblemsContract
-from contract.store_lanes import LaneContract
+from contract.store_installations import InstallationsContract
+from contract.store_lanes import CommandLaneContract, LaneContract
 from contract.store_memory import LedgerContract
+from contract.store_tasks import ToldProblemsContract
 from contract.store_tenants import ClaimsContract, PinsContract, TokensContract
 from contract.store_units import ReplacedPinsContract, SettledProblemsContract, UnitNamesContract
 from contract.store_wakes import NeverLostContract
@@ -50,6 +53,10 @@ class TestLanes(LaneContract):
     """Claiming, leases and fences."""
 
 
+class TestCommandLanes(CommandLaneContract):
+    """A command that speaks to a business holds its lane."""
+
+
 class TestWakes(NeverLostContract):
     """No wake is ever lost."""
 
@@ -58,8 +65,16 @@ class TestInbox(InboxContract):
     """Keeping deliveries."""
 
 
+class TestDeliveries(DeliveriesContract):
+    """Finding and replaying deliveries."""
+
+
 class TestBusinesses(BusinessesContract):
     """What is known of each account."""
+
+
+class TestInstallations(InstallationsContract):
+    """Installations of the add-on."""
 
 
 class TestProblems(ProblemsContract):
@@ -226,6 +241,10 @@ class TestUnitNames(UnitNamesContract):
 
 class TestSettledProblems(SettledProblemsContract):
     """Problems as a batch of looks reports them."""
+
+
+class TestToldProblems(ToldProblemsContract):
+    """Problems, told once."""
 
 
 class TestReplacedPins(ReplacedPinsContract):

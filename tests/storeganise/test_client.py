@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from keyturn.clock import MovableClock
 from keyturn.core.ids import JobId, OwnerId, RentalId, SiteId, UnitId
+from keyturn.core.problem import Target, TargetKind
 from keyturn.core.rental import Missing, Pin, RentalState
-from keyturn.engine.source import Source
 from keyturn.errors import CredentialsRejected, HostNotAllowed, NotFound, Refused, Unavailable, UpstreamError
 from keyturn.simulation.faults import Fault, Gate
 from keyturn.simulation.server import serving
@@ -105,8 +105,7 @@ async def test_rental(world: World) -> None:
     assert (tenancy.owner.name, tenancy.owner.pin, tenancy.owner.locale) == ("Zoë Groß", Pin("0427"), "de")
     assert tenancy.unit is not None
     assert tenancy.unit.group is Missing.EMPTY
-    source: Source = world.client
-    assert (await source.unit(world.unit)).group == "g1"
+    assert (await world.client.unit(world.unit)).group == "g1"
 
 
 async def test_unit_site_job(world: World) -> None:
@@ -305,6 +304,30 @@ async def test_units(world: World) -> None:
     assert found.keys() >= ids
     assert {found[unit] for unit in ids} == {"g"}
     assert world.sim.journal.peak("list") == 1
+
+
+async def test_sites(world: World) -> None:
+    """All sites are listed with their custom fields, page by page."""
+    more = {SiteId(world.account.add_site(f"Site {n}", {"securitySystem": "other"}, f"s{n}")) for n in range(70)}
+    found = {site.id: site.system for site in await world.client.sites()}
+    assert found == {world.site: "sensorberg"} | dict.fromkeys(more, "other")
+    assert world.sim.journal.peak("list") == 1
+
+
+@pytest.mark.parametrize("skew", [-300.0, 0.0, 300.0])
+async def test_how_far_the_clock_is_ahead(world: World, skew: float) -> None:
+    """It is known once an answer carried `Date`, and stays known when the next one does not."""
+    world.sim.knobs = replace(world.sim.knobs, date_header=False)
+    await world.client.site(world.site)
+    assert world.client.ahead is None
+
+    world.sim.knobs = replace(world.sim.knobs, date_header=True, clock_skew_s=skew)
+    await world.client.site(world.site, fresh=True)
+    assert world.client.ahead == timedelta(seconds=skew)
+
+    world.sim.knobs = replace(world.sim.knobs, date_header=False)
+    await world.client.site(world.site, fresh=True)
+    assert world.client.ahead == timedelta(seconds=skew)
 
 
 async def test_write_owner_pin(world: World) -> None:
@@ -518,6 +541,56 @@ async def test_outage(world: World) -> None:
             await world.client.unit(UnitId(f"u{number}"))
     with pytest.raises(Unavailable, match="paused"):
         await world.client.rental(world.rental)
+
+
+async def test_post_task(world: World) -> None:
+    """A task lands on its record; the answer's body is of no use, whatever it is."""
+    for fault in (None, Fault.empty(), Fault.status(200, body="{}", applied=True)):
+        if fault is not None:
+            world.sim.faults.add(route="jobs.post", fault=fault)
+        await world.client.post_task(Target(kind=TargetKind.USER, id=world.owner), "Tür „süd“", "Was zu tun ist.")
+    entry = next(entry for entry in world.sim.journal.entries if entry.route == "jobs.post")
+
+    assert [task["data"]["targetId"] for task in world.account.tasks] == [world.owner] * len(world.account.tasks)
+    assert (world.asked("jobs.post"), entry.credential) == (3, "key:acme")
+    assert entry.body == {
+        "type": "task",
+        "ownerId": None,
+        "data": {
+            "targetType": "user",
+            "targetId": world.owner,
+            "title": "Tür „süd“",
+            "desc": "Was zu tun ist.",
+        },
+    }
+
+
+async def test_a_task_is_never_posted_twice_here(world: World) -> None:
+    """Where the connection is lost the task may be there, and the error says so."""
+    world.sim.faults.add(route="jobs.post", fault=Fault.reset_after())
+    with pytest.raises(Unavailable) as caught:
+        await world.client.post_task(Target(kind=TargetKind.UNIT, id=world.unit), "Title", "Text")
+
+    assert (caught.value.uncertain, world.asked("jobs.post"), len(world.account.tasks)) == (True, 1, 1)
+
+
+async def test_a_task_needs_an_id(world: World) -> None:
+    """What is no id goes nowhere."""
+    with pytest.raises(Refused):
+        await world.client.post_task(Target(kind=TargetKind.UNIT, id="../units"), "Title", "Text")
+
+    assert world.asked("jobs.post") == 0
+
+
+@pytest.mark.parametrize("status", [403, 500])
+async def test_tasks_that_fail_are_no_outage(world: World, status: int) -> None:
+    """However many there are: the doors of an account that takes no tasks go on."""
+    world.sim.faults.add(route="jobs.post", fault=Fault.status(status), times=None)
+    for number in range(8):
+        with pytest.raises(UpstreamError):
+            await world.client.post_task(Target(kind=TargetKind.UNIT, id=f"unit{number}"), "Title", "Text")
+
+    assert (world.circuit.paused_until, world.asked("jobs.post")) == (None, 8)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -296,7 +296,7 @@ class TestEnvelope:
         }
 
     def test_odd_envelope_values_are_not_kept(self) -> None:
-        """Where an address or a date should be, nothing else is kept."""
+        """Where an address or a date should be, nothing else is kept; that there was no address stays known."""
         parsed = _parse(type="x", apiUrl="https://a/?name=Erika Mustermann", created="Erika", businessCode={"a": 1})
         assert parsed.document == {"type": "x", "data": {}}
-        assert (parsed.api_url, parsed.created) == (None, None)
+        assert (parsed.api_url, parsed.created) == ("", None)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyturn.core.ids import JobId, OwnerId, RentalId, SiteId, UnitId
+from keyturn.core.problem import CREDENTIAL_FIELDS, Target, TargetKind
 from keyturn.core.rental import Missing, Pin, RentalState
 from keyturn.storeganise import wire
 
@@ -255,6 +256,34 @@ def test_site() -> None:
     assert wire.site({"id": SITE, "customFields": {"sensorberg_url": ""}}).credentials == {}
 
 
+def test_problems_name_the_fields_that_are_read() -> None:
+    """What a task asks staff to fill in is what a site's credentials are read from."""
+    site = wire.site({"id": SITE, "customFields": {code: name for name, code in CREDENTIAL_FIELDS.items()}})
+
+    assert site.credentials == {name: name for name in CREDENTIAL_FIELDS}
+
+
+@pytest.mark.parametrize(
+    ("record", "language"),
+    [
+        pytest.param({"language": "de"}, "de", id="its own"),
+        pytest.param({"language": "de-AT", "title": {"en": "South"}}, "de", id="its own before the title's"),
+        pytest.param({"language": "EN_gb"}, "en", id="its own, spelt in another way"),
+        pytest.param({"language": "fr", "title": {"de": "Süd"}}, "de", id="its own is none of ours"),
+        pytest.param({"title": {"de": "Süd"}}, "de", id="the title is in German only"),
+        pytest.param({"title": {"en": "South", "de": " ", "fr": "Sud"}}, "en", id="the title is in English and others"),
+        pytest.param({"title": {"en": "South", "de": "Süd"}}, None, id="the title is in both"),
+        pytest.param({"title": {"fr": "Sud"}}, None, id="the title is in neither"),
+        pytest.param({"title": "Süd"}, None, id="the title is plain text"),
+        pytest.param({"language": ["de"], "title": {"de": ["Süd"]}}, None, id="nonsense"),
+        pytest.param({}, None, id="nothing"),
+    ],
+)
+def test_the_language_of_a_site(record: dict[str, Any], language: str | None) -> None:
+    """Its own field counts; else the only one of our languages in which its title is written."""
+    assert wire.site({"id": SITE, **record}).language == language
+
+
 @pytest.mark.parametrize(
     ("body", "rentals", "unit"),
     [
@@ -301,6 +330,18 @@ def test_bodies() -> None:
     assert cleared == b'{"customFields":{"sensorberg_pin":null}}'
     assert wire.rental_body(pin=None, overlocked=False) == b'{"customFields":{"sensorberg_overlocked":false}}'
     assert wire.rental_body(pin=None, overlocked=None) is None
+
+
+@pytest.mark.parametrize("kind", TargetKind)
+def test_task_body(kind: TargetKind) -> None:
+    """A task is a job without an owner, about one record."""
+    body = json.loads(wire.task_body(Target(kind=kind, id="x1"), "Tür", "Was zu tun ist."))
+
+    assert body == {
+        "type": "task",
+        "ownerId": None,
+        "data": {"targetType": kind.value, "targetId": "x1", "title": "Tür", "desc": "Was zu tun ist."},
+    }
 
 
 _JSON = st.recursive(

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyturn.errors import CredentialsRejected, NotFound, Refused, Unavailable, UpstreamError
-from keyturn.upstream.http import Operation, Response, failure, http_date, read_json, retry_after
+from keyturn.upstream.dates import http_date, retry_after
+from keyturn.upstream.http import Operation, Response, failure, read_json
 from keyturn.upstream.jsonapi import complaints
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

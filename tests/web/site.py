@@ -16,19 +16,26 @@ import aiohttp
 
 from keyturn.clock import MovableClock
 from keyturn.core.ids import BusinessCode
+from keyturn.core.installation import code_for
 from keyturn.engine.intake import Intake
+from keyturn.engine.registration import Registrar
+from keyturn.settings import NetworkSettings
 from keyturn.simulation.server import serving
+from keyturn.store.census import take_census
 from keyturn.store.database import Database, open_database
 from keyturn.store.inbox import Inbox
+from keyturn.store.installations import Installations
+from keyturn.store.problems import Problems
 from keyturn.store.work import Work
 from keyturn.web.app import create_app
 from keyturn.web.health import Gauge, Readiness
-from keyturn.web.hooks import Door
+from keyturn.web.hooks import AddonDoor, Door
 from keyturn.web.metrics import Metrics
 
 NOON = datetime(2026, 6, 1, 10, 0, tzinfo=UTC)
 SECRET = b"secret-of-acme"
 OLD_SECRET = b"old-secret-of-acme"
+ADDON_SECRET = b"secret-of-the-addon"
 DOORS = {
     BusinessCode("acme"): Door(secrets=(SECRET, OLD_SECRET)),
     BusinessCode("beta"): Door(secrets=(b"secret-of-beta",)),
@@ -115,8 +122,8 @@ class Site:
 
 
 @asynccontextmanager
-async def running(folder: Path, *, body_seconds: float = 10.0) -> AsyncIterator[Site]:
-    """Run the application on a database in `folder`."""
+async def running(folder: Path, *, body_seconds: float = 10.0, addon: bool = True) -> AsyncIterator[Site]:
+    """Run the application on a database in `folder`, with or without add-on mode."""
     clock = MovableClock(NOON)
     database = await open_database(url=None, data_dir=folder, clock=clock)
     site = Site(url="", database=database, metrics=Metrics(), clock=clock)
@@ -125,11 +132,13 @@ async def running(folder: Path, *, body_seconds: float = 10.0) -> AsyncIterator[
         return site.readiness
 
     async def load() -> Gauge:
-        return Gauge(load=await site.work.load(clock.now()), now=clock.now())
+        load, census = await site.work.load(clock.now()), await take_census(database)
+        return Gauge(load=load, now=clock.now(), problems=census.problems, installations=census.installations)
 
     app = create_app(
         intake=Intake(site.inbox, secret_key=b"0123456789abcdef", notify=lambda: site.notified.append("wake")),
         doors=DOORS,
+        addon=_addon_door(database) if addon else None,
         ready=ready,
         load=load,
         metrics=site.metrics,
@@ -142,3 +151,15 @@ async def running(folder: Path, *, body_seconds: float = 10.0) -> AsyncIterator[
     finally:
         if not site.lost:
             await database.close()
+
+
+def _addon_door(database: Database) -> AddonDoor:
+    registrar = Registrar(
+        installations=Installations(database),
+        problems=Problems(database),
+        clock=database.clock,
+        callable_address=NetworkSettings().callable_address,
+        name=code_for,
+        trusted=True,
+    )
+    return AddonDoor(door=Door(secrets=(ADDON_SECRET,)), admit=registrar.admit)

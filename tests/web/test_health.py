@@ -78,7 +78,8 @@ async def test_without_a_database_there_are_no_gauges(site: Site) -> None:
 async def test_upstream_requests_and_looks_are_counted(site: Site) -> None:
     """Others hand their counts in."""
     site.metrics.look("done")
-    site.metrics.upstream_request("sensorberg", "memberships.put", "ok")
+    site.metrics.upstream_asked("sensorberg")
+    site.metrics.upstream_request("sensorberg", "memberships.put", "ok", 0.3)
 
     text = (await site.get("/metrics")).body.decode()
     assert 'keyturn_looks_total{ending="done"} 1.0' in text

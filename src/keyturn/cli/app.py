@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
 import typer
 
-from keyturn.cli import demo, explain, serve, simulate, status
+from keyturn.cli import (
+    addons,
+    deliveries,
+    demo,
+    doctor,
+    explain,
+    replay,
+    serve,
+    simulate,
+    status,
+    version,
+    wake,
+    web,
+    worker,
+)
 from keyturn.cli.options import ConfigOption, Given, JsonOption
 from keyturn.cli.outcome import Exit, exit_code
 from keyturn.errors import KeyturnError, SettingsError
@@ -23,23 +36,30 @@ def build() -> typer.Typer:
             "3 an upstream or the database cannot be reached."
         ),
         no_args_is_help=True,
-        add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
     app.callback()(_options)
     app.command("serve")(serve.command)
+    app.command("web")(web.command)
+    app.command("worker")(worker.command)
     app.command("status")(status.command)
+    app.command("doctor")(doctor.command)
     app.command("explain")(explain.command)
+    app.command("wake")(wake.command)
+    app.command("deliveries")(deliveries.command)
+    app.command("replay")(replay.command)
+    app.add_typer(addons.build(), name="addons")
     app.command("simulate")(simulate.command)
     app.command("demo")(demo.command)
+    app.command("version")(version.command)
     return app
 
 
 def run(arguments: list[str] | None = None) -> int:
     """Run one command line (the process' own) and return its exit code."""
     try:
-        build()(arguments, standalone_mode=True)
+        build()(arguments, prog_name="keyturn", standalone_mode=True)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else Exit.DONE
     except KeyturnError as error:
@@ -54,15 +74,8 @@ def run(arguments: list[str] | None = None) -> int:
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001  # typer calls it so
     if wanted:
-        typer.echo(f"keyturn {_version()}")
+        typer.echo(f"keyturn {version.program()}")
         raise typer.Exit
-
-
-def _version() -> str:
-    try:
-        return version("keyturn")
-    except PackageNotFoundError:
-        return "from a source tree that is not installed"
 
 
 def _options(

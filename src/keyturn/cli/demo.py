@@ -15,6 +15,8 @@ def command(
     """Play the whole story on simulated services.
 
     A move-in, an overlock, a payment, a transfer and a move-out; no account anywhere is needed.
+
+    Example: keyturn demo --serve
     """
     from keyturn import demo
 

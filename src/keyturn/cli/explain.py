@@ -2,40 +2,38 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 from typing import Annotated
 
 import typer
 
-from keyturn.cli.options import ConfigOption, JsonOption, run_async, settings_of, wants_json
+from keyturn.cli import screen
+from keyturn.cli.business import named_early
+from keyturn.cli.options import BusinessOption, ConfigOption, JsonOption, checked_id, run_async, settings_of, wants_json
 from keyturn.cli.outcome import Exit
-from keyturn.core.ids import BusinessCode, RentalId, is_id
+from keyturn.core.ids import RentalId
 
 
 def command(
     context: typer.Context,
     rental: Annotated[str, typer.Argument(metavar="RENTAL", help="The rental's id at Storeganise.")],
-    business: Annotated[
-        str | None, typer.Option("--business", metavar="CODE", help="The business; needed where there are several.")
-    ] = None,
+    business: BusinessOption = None,
     config: ConfigOption = None,
     json: JsonOption = False,  # noqa: FBT002  # a flag of the command line
 ) -> None:
     """Say what access a rental should have, and why.
 
     Reads the rental now, compares with what is known, and lists what would be done. Changes nothing.
+
+    Example: keyturn explain 5f1b0c2d3e4f5a6b7c8d9e0f
     """
-    if not is_id(rental):
-        raise typer.BadParameter("this is not an id; an id has letters, digits, hyphens and underscores only")
+    rental_id = RentalId(checked_id(rental))
     settings = settings_of(context, config)
-    if business is not None and business not in settings.businesses:
-        raise typer.BadParameter(
-            f"the settings have no business of this code; they have {', '.join(sorted(settings.businesses))}"
-        )
+    code = named_early(settings, business)
     from keyturn import bootstrap
 
-    found = run_async(
-        bootstrap.explain(settings, RentalId(rental), None if business is None else BusinessCode(business))
-    )
-    typer.echo(jsonlib.dumps(found.document, indent=2) if wants_json(context, json=json) else found.text)
+    found = run_async(bootstrap.explain(settings, rental_id, code))
+    if wants_json(context, json=json):
+        screen.show_json(found.document)
+    else:
+        screen.show(*map(screen.words, found.text.splitlines()))
     raise typer.Exit(Exit.DONE if found.ok else Exit.WRONG)

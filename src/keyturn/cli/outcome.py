@@ -5,7 +5,10 @@ from __future__ import annotations
 from enum import IntEnum
 
 from keyturn.errors import (
+    AccountKnown,
+    Busy,
     CredentialsRejected,
+    DatabaseTooNew,
     DatabaseUnavailable,
     HostNotAllowed,
     KeyturnError,
@@ -31,9 +34,9 @@ class Exit(IntEnum):
 def exit_code(error: KeyturnError) -> Exit:
     """Return the exit code an error stands for."""
     match error:
-        case SettingsError() | HostNotAllowed():
+        case SettingsError() | AccountKnown() | HostNotAllowed():
             return Exit.USAGE
-        case DatabaseUnavailable() | Unavailable() | CredentialsRejected():
+        case DatabaseUnavailable() | DatabaseTooNew() | Busy() | Unavailable() | CredentialsRejected():
             return Exit.UNREACHABLE
         case _:
             return Exit.WRONG

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import typer
-from typer.main import get_group
+from typer.main import get_command
 
 from keyturn.cli.app import build
 
@@ -27,16 +27,29 @@ _HEAD = """\
 | 3 | an upstream or the database cannot be reached |
 
 With 2 and 3, and with 1 for an error, each line on standard error is one sentence.
+
+A row of a table is one line, and nothing in it is shortened. Colours appear on a terminal only, and not where
+`NO_COLOR` is set.
+
+`keyturn --install-completion` lets the Tab key complete commands, options and business codes in your shell: bash, zsh,
+fish or PowerShell. To set it up yourself, write the script for a shell to a file that your shell reads:
+
+```sh
+_KEYTURN_COMPLETE=source_bash keyturn > keyturn-completion.sh   # or source_zsh, source_fish
+```
 """
 
 
 def reference() -> str:
     """Return the page."""
-    group: Any = get_group(build())
-    parts = [_HEAD, *_help("keyturn", group)]
-    for name in group.commands:
-        parts += _help(f"keyturn {name}", group.commands[name])
-    return "\n".join(parts)
+    return "\n".join([_HEAD, *_pages("keyturn", get_command(build()))])
+
+
+def _pages(name: str, command: Any) -> Iterator[str]:
+    """Yield the help of a command and of all below it."""
+    yield from _help(name, command)
+    for below, sub_command in getattr(command, "commands", {}).items():
+        yield from _pages(f"{name} {below}", sub_command)
 
 
 def _help(name: str, command: Any) -> Iterator[str]:

@@ -11,8 +11,10 @@ def command(context: typer.Context, config: ConfigOption = None) -> None:
     """Take webhooks and keep access in step.
 
     Runs the web server and the worker in one process, until SIGTERM or Ctrl-C.
+
+    Example: keyturn --config keyturn.toml serve
     """
     settings = settings_of(context, config)
-    from keyturn import bootstrap
+    from keyturn import processes
 
-    run_async(bootstrap.serve(settings))
+    run_async(processes.serve(settings))

@@ -58,6 +58,8 @@ def command(
 
     Runs until Ctrl-C, with a made-up operator. In another terminal: keyturn --config FILE serve. Under
     /_simulator/ each of the two has a door for moving tenants in and out by hand; that sends webhooks.
+
+    Example: keyturn simulate --write keyturn.toml
     """
     world = World(
         code=business,
@@ -149,5 +151,6 @@ def _hand_over(text: str, write: Path | None) -> None:
     if write is None:
         typer.echo(text, nl=False)
     else:
+        write.touch(mode=0o600)  # it holds secrets, if only made-up ones
         write.write_text(text, encoding="utf-8")
         typer.echo(f"Settings written to {write}. Ctrl-C ends the simulation.")

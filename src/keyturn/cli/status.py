@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from keyturn.cli import screen
+from keyturn.cli.database import opened
 from keyturn.cli.options import ConfigOption, JsonOption, run_async, settings_of, wants_json
 from keyturn.cli.outcome import Exit
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from keyturn.core.work import Load
     from keyturn.settings import Settings
     from keyturn.store.problems import Problem
     from keyturn.store.work import WorkRow
 
 _MOST_LINES = 50
+"""Of what is held and of what is wrong, so many are listed for people."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,11 +33,13 @@ class Status:
     load: Load
     held: list[WorkRow]
     problems: list[Problem]
+    waiting_addons: int
+    """Installations of the add-on that wait for approval, and their webhooks with them."""
 
     @property
     def ok(self) -> bool:
         """Nothing is held and nobody has to do anything."""
-        return not self.load.held and not self.problems
+        return not (self.load.held or self.problems or self.waiting_addons)
 
     @property
     def oldest_due(self) -> timedelta:
@@ -51,29 +57,34 @@ def command(
 
     Counts what is due, running, held and unread, and lists what people must solve. Ends with 1 when
     something is held or wrong. The service may be running or not.
+
+    Example: keyturn status --json
     """
     status = run_async(look(settings_of(context, config)))
-    typer.echo(jsonlib.dumps(document(status), indent=2) if wants_json(context, json=json) else text(status))
+    if wants_json(context, json=json):
+        screen.show_json(document(status))
+    else:
+        screen.show(*parts(status))
     raise typer.Exit(Exit.DONE if status.ok else Exit.WRONG)
 
 
 async def look(settings: Settings) -> Status:
     """Read the state of the work. Raises `DatabaseUnavailable`."""
-    from keyturn.clock import SystemClock
-    from keyturn.store.database import open_database
+    from keyturn.core.installation import InstallationState
+    from keyturn.store.installations import Installations
     from keyturn.store.problems import Problems
     from keyturn.store.work import Work
 
-    url = settings.database.url.get_secret_value() if settings.database.url else None
-    database = await open_database(url=url, data_dir=settings.database.data_dir, clock=SystemClock(), shared=True)
-    try:
-        now = database.clock.now()
-        work = Work(database)
+    async with opened(settings) as database:
+        now, work = database.clock.now(), Work(database)
+        addons = await Installations(database).counts()
         return Status(
-            now=now, load=await work.load(now), held=await work.held(), problems=await Problems(database).open()
+            now=now,
+            load=await work.load(now),
+            held=await work.held(),
+            problems=await Problems(database).open(),
+            waiting_addons=addons.get(InstallationState.WAITING, 0),
         )
-    finally:
-        await database.close()
 
 
 def document(status: Status) -> dict[str, Any]:
@@ -89,6 +100,7 @@ def document(status: Status) -> dict[str, Any]:
         "oldest_due_s": round(status.oldest_due.total_seconds(), 3),
         "held_subjects": [_held(row) for row in status.held],
         "problems": [_problem(problem) for problem in status.problems],
+        "waiting_addons": status.waiting_addons,
     }
 
 
@@ -98,8 +110,8 @@ def _held(row: WorkRow) -> dict[str, Any]:
         "kind": row.subject.kind,
         "id": row.subject.id,
         "reason": row.result,
-        "since": _instant(row.since),
-        "again_at": _instant(row.due_at),
+        "since": screen.iso(row.since),
+        "again_at": screen.iso(row.due_at),
     }
 
 
@@ -110,50 +122,48 @@ def _problem(problem: Problem) -> dict[str, Any]:
         "id": problem.subject.id,
         "code": problem.code,
         "text": problem.text,
-        "since": _instant(problem.since),
+        "since": screen.iso(problem.since),
     }
 
 
-def _instant(instant: datetime | None) -> str | None:
-    return instant.isoformat() if instant else None
-
-
-def text(status: Status) -> str:
-    """Return the status for people."""
-    load = status.load
-    lines = [
-        f"due      {load.due:>6}   to be looked at now",
-        f"running  {load.running:>6}   being looked at",
-        f"held     {load.held:>6}   waiting for new facts or for staff",
-        f"waiting  {load.waiting:>6}   planned for later",
-        f"unread   {load.unread:>6}   deliveries not looked at yet",
+def parts(status: Status) -> list[RenderableType]:
+    """Return the status for people: counts, then what is held, then what is wrong."""
+    shown: list[RenderableType] = [_counts(status.load)]
+    if status.load.oldest_due:
+        shown.append(f"The oldest has been waiting for {screen.span(status.oldest_due)}.")
+    if status.waiting_addons:
+        waiting = screen.counted(status.waiting_addons, "installation waits", "installations wait")
+        shown.append(screen.words(f"{waiting} for approval; `keyturn addons` lists them.", "yellow"))
+    held: list[screen.Row] = [
+        (row.business, row.subject.kind, row.subject.id, _since(status, row.since), row.result or row.reason)
+        for row in status.held
     ]
-    if load.oldest_due:
-        lines.append(f"The oldest has been waiting for {_words(status.oldest_due)}.")
-    lines += _section(
-        "Held:",
-        [_sentence(row.business, row.subject.kind, row.subject.id, row.result or row.reason) for row in status.held],
-    )
-    lines += _section(
-        "Problems:", [_sentence(p.business, p.subject.kind, p.subject.id, p.text) for p in status.problems]
-    )
-    return "\n".join(lines)
+    wrong: list[screen.Row] = [
+        (one.business, one.subject.kind, one.subject.id, _since(status, one.since), one.code, one.text)
+        for one in status.problems
+    ]
+    shown += _section("Held", ("business", "kind", "id", "for", "reason"), held)
+    shown += _section("Problems", ("business", "kind", "id", "for", "problem", "what to do"), wrong)
+    return shown
 
 
-def _section(title: str, lines: list[str]) -> list[str]:
-    if not lines:
+def _counts(load: Load) -> RenderableType:
+    rows: list[screen.Row] = [
+        ("due", load.due, "to be looked at now"),
+        ("running", load.running, "being looked at"),
+        ("held", screen.words(load.held, "yellow" if load.held else ""), "waiting for new facts or for staff"),
+        ("waiting", load.waiting, "planned for later"),
+        ("unread", load.unread, "deliveries not looked at yet"),
+    ]
+    return screen.table(rows=rows, numbers=[1])
+
+
+def _since(status: Status, since: datetime | None) -> str | None:
+    return screen.span(max(status.now - since, timedelta())) if since else None
+
+
+def _section(title: str, columns: tuple[str, ...], rows: list[screen.Row]) -> list[RenderableType]:
+    if not rows:
         return []
-    more = [f"  ... and {len(lines) - _MOST_LINES} more"] if len(lines) > _MOST_LINES else []
-    return ["", title, *lines[:_MOST_LINES], *more]
-
-
-def _sentence(business: str, kind: str, subject: str, words: str) -> str:
-    return f"  {business}: {kind} {subject}: {words}"
-
-
-def _words(span: timedelta) -> str:
-    seconds = int(span.total_seconds())
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"
+    more = [f"... and {len(rows) - _MOST_LINES} more; --json lists all."] if len(rows) > _MOST_LINES else []
+    return [screen.title(title), screen.table(*columns, rows=rows[:_MOST_LINES]), *more]

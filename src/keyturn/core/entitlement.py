@@ -173,16 +173,11 @@ def _doubtful(situation: Situation) -> Desired:
         return desired
     rental, site = situation.tenancy.rental, situation.site
     if site is not None and isinstance(site.system, str) and site.system != situation.policy.system:
-        reason = "too many rentals would lose access at once"
-        text = (
-            f"The site now uses another security system, and {situation.site_rentals} rentals there have access. "
-            "They keep it until staff confirm: correct the field securitySystem, or end their access at the provider."
-        )
+        reason, details = "too many rentals would lose access at once", {"count": str(situation.site_rentals)}
     else:
-        reason = "the site's security system is not known"
-        text = "The site does not name its security system; access is left as it is. Set its field securitySystem."
+        reason, details = "the site's security system is not known", {}
     subject = rental.site_id or desired.memory.site_id or ""
-    problem = Problem(code=ProblemCode.SITE_LEFT, subject_kind="site", subject_id=subject, text=text)
+    problem = Problem(code=ProblemCode.SITE_LEFT, subject_kind="site", subject_id=subject, details=details)
     return replace(desired, access=Access.HOLD, reason=reason, problems=(*desired.problems, problem))
 
 
@@ -279,18 +274,14 @@ def _group(situation: Situation) -> tuple[GroupId | None, str | None, tuple[Prob
 
 def _unmapped(situation: Situation, unit: Unit) -> Problem:
     name = unit.name or unit.id
-    text = f"Unit {name} has no access group. Enter the group's external identifier in the unit's field sensorberg_id."
+    details = {"unit": name}
     if situation.policy.group_from_unit_name and situation.name_is_unique is False:
-        text += " Its name cannot stand in, because another unit has the same name or group."
-    return Problem(code=ProblemCode.UNMAPPED_UNIT, subject_kind="unit", subject_id=unit.id, text=text)
+        details["twin"] = name
+    return Problem(code=ProblemCode.UNMAPPED_UNIT, subject_kind="unit", subject_id=unit.id, details=details)
 
 
 def _unconfirmed(rental: Rental, overlock: Overlock) -> tuple[Problem, ...]:
     """Ask staff to confirm a lock that was taken from the flag at first sight."""
     if not overlock.unconfirmed:
         return ()
-    text = (
-        "The field sensorberg_overlocked was ticked before Keyturn first saw this rental, "
-        "so it counts as locked by staff. Untick it if that is not meant."
-    )
-    return (Problem(code=ProblemCode.CONFIRM_STAFF_LOCK, subject_kind="rental", subject_id=rental.id, text=text),)
+    return (Problem(code=ProblemCode.CONFIRM_STAFF_LOCK, subject_kind="rental", subject_id=rental.id),)

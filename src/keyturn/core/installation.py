@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
@@ -38,18 +39,21 @@ class Installation:
     """The last address an event named that was not believed."""
     refused_at: datetime | None = None
 
+    @property
+    def served(self) -> bool:
+        """Whether its events wake work."""
+        return self.state is InstallationState.APPROVED
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Claim:
-    """Which sites an installation serves."""
+class AddonRecord:
+    """What Storeganise shows of an installation."""
 
-    addon_id: AddonId
-    sites: frozenset[SiteId] | None
-    """`None`: all sites of the account."""
-
-    def covers(self, site: SiteId) -> bool:
-        """Say whether the installation serves this site."""
-        return self.sites is None or site in self.sites
+    id: AddonId
+    sites: frozenset[SiteId]
+    """The sites it is installed on, where the record names any."""
+    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Its provider credentials (`url`, `client_id`, `client_secret`), as far as its custom fields carry them."""
 
 
 def code_for(api_url: str) -> str:

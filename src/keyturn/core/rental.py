@@ -78,6 +78,8 @@ class Unit:
     """The rental Storeganise shows as the unit's current one."""
     group: GroupId | Missing
     """`customFields.sensorberg_id`: the provider's access group."""
+    archived: bool = False
+    """It is out of use for good and can never be rented again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -57,8 +57,4 @@ def _hold(memory: RentalMemory, reason: str, *problems: Problem) -> Desired:
 
 
 def _many(memory: RentalMemory) -> Problem:
-    text = (
-        "Several rentals of this site disappeared from Storeganise within a day. Their access stays as it is. "
-        "Check the site and the API key's permissions; end the rentals in Storeganise if they are really over."
-    )
-    return Problem(code=ProblemCode.VANISHED, subject_kind="site", subject_id=memory.site_id or "", text=text)
+    return Problem(code=ProblemCode.VANISHED, subject_kind="site", subject_id=memory.site_id or "")

@@ -36,6 +36,10 @@ class Subject:
         return cls(kind.value, subject_id)
 
 
+TASKS = Subject.of(Kind.SWEEP, "tasks")
+"""The row that tells site staff of new problems."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lane:
     """The right to work on one business until the lease runs out. `fence` grows with each claim."""

@@ -136,7 +136,7 @@ def _wrong_deliveries(stage: Stage) -> Iterator[str]:
 async def _problems(stage: Stage) -> list[str]:
     problems = [f"open problem: {problem.text}" for problem in await stage.world.service.problems.open()]
     held = [f"held: {row.result or row.reason}" for row in await stage.world.service.work.held()]
-    return [*problems, *held, *(f"task for staff: {task.get('title')}" for task in stage.account.tasks)]
+    return [*problems, *held, *(f"task for staff: {task['data']['title']}" for task in stage.account.tasks)]
 
 
 async def _requests_while_quiet(stage: Stage) -> int:

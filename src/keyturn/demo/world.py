@@ -16,8 +16,9 @@ from datetime import UTC, datetime, time
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from keyturn.bootstrap import Service, assemble, plan_sweeps, run
+from keyturn.bootstrap import Service, assemble
 from keyturn.clock import MovableClock, SystemClock
+from keyturn.processes import plan_sweeps, run
 from keyturn.providers.sensorberg.simulator import SensorbergSimulator
 from keyturn.settings import load_settings
 from keyturn.simulation.operator import Operator, believable_operator

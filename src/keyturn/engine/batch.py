@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from keyturn import telemetry
 from keyturn.clock import Clock
 from keyturn.core.ids import OwnerId, RentalId
 from keyturn.core.membership import Access
@@ -21,6 +22,7 @@ from keyturn.engine.case import RentalCase
 from keyturn.engine.failure import Failure, failure_of, outcome_of
 from keyturn.engine.look import Look, Surroundings
 from keyturn.engine.observe import Observer
+from keyturn.engine.problems import aimed
 from keyturn.engine.steps import together
 from keyturn.engine.vetting import Doors
 from keyturn.errors import DatabaseUnavailable, LeaseLost, UpstreamError
@@ -141,7 +143,8 @@ class Batch:
         for reason, rentals in wakes.items():
             if rentals:
                 subjects = [Subject.of(Kind.RENTAL, rental) for rental in sorted(rentals)]
-                await self._books.work.wake(self._business.code, subjects, reason)
+                trace = telemetry.current_trace()
+                await self._books.work.wake(self._business.code, subjects, reason, trace=trace)
         await self._plan_others(looks, items)
         await self._report(looks)
 
@@ -172,9 +175,10 @@ class Batch:
         return found - own
 
     async def _report(self, looks: Sequence[Look]) -> None:
-        found = [problem for look in looks for problem in look.problems]
+        found = [aimed(problem, look.case, self._business) for look in looks for problem in look.problems]
         solved = {(subject, code) for look in looks for subject, code in look.solved()}
-        new = await self._books.problems.settle(self._business.code, found, solved, self._clock.now())
+        trace = telemetry.current_trace()
+        new = await self._books.problems.settle(self._business.code, found, solved, self._clock.now(), trace=trace)
         for problem in new:
             self._log.warning(
                 "problem",

@@ -27,6 +27,8 @@ class Business:
     """The provider that serves a site; `None` where no credentials are known for it."""
     provider_at: Callable[[TenantUrl], Provider | None]
     """The provider for a backend that a membership was made at."""
+    language: Callable[[SiteId | None, str | None], str]
+    """The language of a site's staff; given the site, and what Storeganise shows of it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from keyturn.core.entitlement import Desired, Situation, decide
-from keyturn.core.ids import OwnerId, PinHash, RentalId, TenantUrl
+from keyturn.core.ids import OwnerId, PinHash, RentalId, SiteId, TenantUrl
 from keyturn.core.membership import Access, Wanted
 from keyturn.core.memory import (
     CodeMemory,
@@ -23,7 +23,7 @@ from keyturn.core.memory import (
 )
 from keyturn.core.overlock import PROVIDER_MARGIN
 from keyturn.core.pin import PinCopy, PinDecision, PinRules, merge_pins
-from keyturn.core.problem import Problem, ProblemCode
+from keyturn.core.problem import no_credentials
 from keyturn.core.rental import Missing, Owner, Site, Tenancy
 from keyturn.core.transfer import carries_lock_from
 from keyturn.engine.business import Business, Rules
@@ -207,7 +207,7 @@ def _decide_rental(
     if provider is not None:
         desired = replace(desired, memory=replace(desired.memory, tenant=provider.tenant))
     elif desired.access is Access.MEMBER:
-        desired = _without_credentials(desired, tenancy)
+        desired = _without_credentials(desired, tenancy, site)
     look_first = rental.created is None or rental.created <= business.memory_since
     return RentalCase(
         id=rental.id,
@@ -222,10 +222,9 @@ def _decide_rental(
     )
 
 
-def _without_credentials(desired: Desired, tenancy: Tenancy) -> Desired:
-    text = "No access credentials are known for this site. Enter them in the settings or in the site's custom fields."
-    site = tenancy.rental.site_id or ""
-    problem = Problem(code=ProblemCode.CREDENTIALS, subject_kind="site", subject_id=site, text=text)
+def _without_credentials(desired: Desired, tenancy: Tenancy, site: Site | None) -> Desired:
+    known, addon = (site.credentials, site.addon) if site is not None else ({}, None)
+    problem = no_credentials(tenancy.rental.site_id or SiteId(""), known, addon)
     reason = "no access credentials are known for the site"
     return replace(desired, access=Access.HOLD, reason=reason, problems=(*desired.problems, problem))
 

@@ -10,9 +10,6 @@ from keyturn.core.work import Ending, Outcome, WorkItem
 from keyturn.engine.business import Rules
 from keyturn.errors import CredentialsRejected, Unavailable, UpstreamError
 
-CREDENTIALS_RETRY = timedelta(minutes=15)
-"""Refused credentials are tried again this often; until then the upstream is left alone."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
@@ -34,7 +31,8 @@ def failure_of(error: UpstreamError) -> Failure:
             retry_after, paused_for = error.retry_after, error.paused_for
             return Failure(ending=Ending.RETRY, reason=str(error), retry_after=retry_after, paused_for=paused_for)
         case CredentialsRejected():
-            return Failure(ending=Ending.RETRY, reason=str(error), retry_after=CREDENTIALS_RETRY)
+            # At once: the records that carry them are read anew. If they are still the same, the upstream is paused.
+            return Failure(ending=Ending.RETRY, reason=str(error))
         case _:
             return Failure(ending=Ending.HELD, reason=str(error))
 

@@ -17,6 +17,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from keyturn import telemetry
+from keyturn.core.ids import AddonId
 from keyturn.core.memory import TransferPair
 from keyturn.core.rental import Event
 from keyturn.core.work import Subject
@@ -36,6 +38,8 @@ class Notice:
     """What may be kept of the event."""
     body: bytes = field(repr=False)
     """The bytes as received: they identify a delivery that carries no id, and are not kept."""
+    addon_id: AddonId | None = None
+    """The installation it came from; `None`: the plain webhook."""
 
 
 class Intake:
@@ -52,7 +56,9 @@ class Intake:
 
         A repeat is a success and wakes again. Raises `DatabaseUnavailable`.
         """
-        new = await self._inbox.accept(self._accepted(notice))
+        accepted = self._accepted(notice)
+        with telemetry.span("store a delivery"):
+            new = await self._inbox.accept(accepted)
         self._notify()
         return new
 
@@ -68,6 +74,8 @@ class Intake:
             subjects=notice.subjects,
             transfer=TransferPair(old=event.transfer[0], new=event.transfer[1]) if event.transfer else None,
             reason=f"event {event.type}",
+            addon_id=notice.addon_id,
+            trace=telemetry.current_trace(),
         )
 
     def _key(self, notice: Notice) -> str:

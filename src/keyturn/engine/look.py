@@ -34,7 +34,7 @@ from keyturn.engine.memberships import Memberships
 from keyturn.engine.steps import together
 from keyturn.engine.vetting import Doors, Verdict
 from keyturn.engine.writeback import WriteBack, plan_writes
-from keyturn.errors import CredentialsRejected, Refused, UpstreamError
+from keyturn.errors import CredentialsRejected, HostNotAllowed, Refused, UpstreamError
 from keyturn.store.ledger import Ledger
 from keyturn.store.pins import Pins
 
@@ -141,7 +141,8 @@ class Look:
             self.failures.setdefault(rental_id, failure_of(error))
             if isinstance(error, Refused):
                 self.problems.append(problems.write_refused(rental_id))
-        self.problems += [*writes.problems, *problems.of_pin(self.case, self._pin)]
+        length = self._around.business.policy.pin_length
+        self.problems += [*writes.problems, *problems.of_pin(self.case, self._pin, length=length)]
 
     @property
     def heirs(self) -> set[RentalId]:
@@ -274,6 +275,10 @@ class Look:
             self.problems.append(problems.user_refused(self.case.owner_id, error))
         if isinstance(error, CredentialsRejected):
             self.problems.append(problems.credentials_rejected(rental))
+            self._around.business.source.forget()
+        if isinstance(error, HostNotAllowed):
+            self.problems.append(problems.address_not_allowed(rental))
+            self._around.business.source.forget()
 
     async def _stuck(self, rental: RentalCase, stuck: Stuck) -> None:
         """Note what is refused; a second membership of one owner on a group is covered by the first."""

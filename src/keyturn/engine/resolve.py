@@ -1,7 +1,8 @@
 """Rows that are not rentals: find out which rentals to wake.
 
 A job is read once for the rentals it names; an owner and a unit wake the rentals known on them; a
-sweep asks for everything that changed since the last one, so that a lost event is made good.
+sweep asks for everything that changed since the last one, so that a lost event is made good. One row finds no
+rentals: it tells site staff of problems (`engine.tasks`).
 """
 
 from __future__ import annotations
@@ -10,16 +11,19 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
+from keyturn import telemetry
 from keyturn.clock import Clock
 from keyturn.core.ids import JobId, OwnerId, RentalId, SiteId, TenantUrl, UnitId
 from keyturn.core.memory import TransferPair
 from keyturn.core.rental import Job
-from keyturn.core.work import Ending, Kind, Lane, Outcome, Subject, WorkItem
+from keyturn.core.work import TASKS, Ending, Kind, Lane, Outcome, Subject, WorkItem
 from keyturn.engine.business import Business, Rules
 from keyturn.engine.failure import failure_of, outcome_of
+from keyturn.engine.tasks import Tasks
 from keyturn.errors import NotFound, UpstreamError
 from keyturn.store.businesses import Businesses
 from keyturn.store.ledger import Ledger
+from keyturn.store.problems import Problems
 from keyturn.store.units import UnitName, UnitNames
 from keyturn.store.work import Work
 
@@ -46,8 +50,10 @@ class Resolver:
         ledger: Ledger,
         businesses: Businesses,
         names: UnitNames,
+        problems: Problems,
         rules: Rules,
     ) -> None:
+        self._tasks = Tasks(business=business, lane=lane, clock=clock, problems=problems, rules=rules)
         self._business = business
         self._lane = lane
         self._clock = clock
@@ -59,10 +65,16 @@ class Resolver:
 
     async def resolve(self, item: WorkItem) -> Outcome:
         """Resolve one row. Raises `LeaseLost`; every other failure becomes an outcome."""
-        try:
-            return await self._resolved(item)
-        except UpstreamError as error:
-            return outcome_of(item, failure_of(error), self._rules, self._clock.now())
+        subject, code = item.subject, self._business.code
+        with telemetry.woken(
+            "resolve", [item.trace], business=code, subject_kind=subject.kind, subject_id=subject.id
+        ) as span:
+            try:
+                outcome = await self._resolved(item)
+            except UpstreamError as error:
+                outcome = outcome_of(item, failure_of(error), self._rules, self._clock.now())
+            span.note(ending=outcome.ending)
+            return outcome
 
     async def _resolved(self, item: WorkItem) -> Outcome:
         match item.subject.kind:
@@ -74,6 +86,8 @@ class Resolver:
                 rentals = await self._of_unit(UnitId(item.subject.id))
             case _ if item.subject == UNIT_SWEEP:
                 return await self._read_units(item)
+            case _ if item.subject == TASKS:
+                return await self._tasks.tell(item)
             case _:
                 return await self._sweep(item)
         return await self._woken(item, rentals)
@@ -83,7 +97,7 @@ class Resolver:
         if not subjects and item.subject.kind == Kind.JOB.value:
             subjects = [DELTA_SWEEP]
         if subjects:
-            await self._work.wake(self._business.code, subjects, item.reason)
+            await self._work.wake(self._business.code, subjects, item.reason, trace=telemetry.current_trace())
         reason = f"woke {len(subjects)}" if subjects else "nothing to do, because no rental is known for it"
         return Outcome(item=item, ending=Ending.DONE, reason=reason)
 
@@ -135,7 +149,8 @@ class Resolver:
         changed = await self._business.source.changed_since(since - OVERLAP)
         if changed:
             subjects = [Subject.of(Kind.RENTAL, rental) for rental in sorted(set(changed))]
-            await self._work.wake(self._business.code, subjects, "found by a sweep")
+            trace = telemetry.current_trace()
+            await self._work.wake(self._business.code, subjects, "found by a sweep", trace=trace)
         await self._businesses.move_cursor(self._lane, began)
         again = began + self._rules.delta_every
         return Outcome(item=item, ending=Ending.DONE, reason=f"found {len(changed)} changed", again_at=again)

@@ -7,10 +7,12 @@ facts of `core.rental`. Every method raises exactly one of `keyturn.errors.Upstr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
-from keyturn.core.ids import JobId, OwnerId, RentalId, SiteId, UnitId
+from keyturn.core.ids import AddonId, JobId, OwnerId, RentalId, SiteId, UnitId
+from keyturn.core.installation import AddonRecord
+from keyturn.core.problem import Target
 from keyturn.core.rental import Job, Missing, Owner, Pin, Rental, Site, Tenancy, Unit
 
 
@@ -45,6 +47,28 @@ class Source(Protocol):
         """Read one site, from the cache unless `fresh`. Raises `NotFound`."""
         ...
 
+    async def sites(self) -> list[Site]:
+        """List all sites. Complete, or an error."""
+        ...
+
+    @property
+    def installations(self) -> Sequence[AddonId]:
+        """The add-on installations through which the account is reached."""
+        ...
+
+    async def addon(self, addon_id: AddonId) -> AddonRecord:
+        """Read one of these installations now, with its own key. Raises `NotFound`."""
+        ...
+
+    @property
+    def ahead(self) -> timedelta | None:
+        """How far the account's clock is ahead of ours, by its last answer; `None` where it did not say."""
+        ...
+
+    def forget(self) -> None:
+        """Drop cached records: the credentials they carry were refused."""
+        ...
+
     async def job(self, job_id: JobId) -> Job:
         """Read one job. Raises `NotFound`."""
         ...
@@ -59,5 +83,12 @@ class Source(Protocol):
         """Write a rental's fields in one request; `None` leaves a field alone, `Missing.EMPTY` clears the PIN copy.
 
         Returns the rental as the answer shows it, if it does.
+        """
+        ...
+
+    async def post_task(self, target: Target, title: str, text: str) -> None:
+        """Leave a task for site staff on a record. Never repeated here.
+
+        Raises `Unavailable`, whose `uncertain` says whether the task may be there all the same.
         """
         ...

@@ -88,11 +88,9 @@ class Doors:
         if not held:
             return Verdict()
         kinds = ", ".join(sorted({kind for kind, _, _ in held}))
-        text = (
-            f"Another business on the same access system already uses this {kinds}. "
-            "Give each business its own groups, or its own access system."
+        problem = Problem(
+            code=ProblemCode.CLAIMED, subject_kind="rental", subject_id=rental.id, details={"kinds": kinds}
         )
-        problem = Problem(code=ProblemCode.CLAIMED, subject_kind="rental", subject_id=rental.id, text=text)
         return Verdict(hold=f"the {kinds} belongs to another business on this access system", problems=(problem,))
 
 
@@ -119,9 +117,6 @@ def _held_open(records: tuple[Record, ...], tenant: TenantUrl, group: GroupId) -
 
 def _group_taken(rental: RentalCase, blocking: frozenset[RentalId]) -> Verdict:
     unit = rental.memory.unit_id or ""
-    text = (
-        "Another rental already has access to the group of this unit, so the new tenant waits. "
-        "Check the field sensorberg_id of both units, or end the other rental in Storeganise."
-    )
-    problem = Problem(code=ProblemCode.GROUP_TAKEN, subject_kind="unit", subject_id=unit, text=text)
+    details = {"group": str(rental.desired.group)}
+    problem = Problem(code=ProblemCode.GROUP_TAKEN, subject_kind="unit", subject_id=unit, details=details)
     return Verdict(hold="another rental has access to the group of this unit", problems=(problem,), blockers=blocking)

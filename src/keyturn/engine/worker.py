@@ -2,34 +2,44 @@
 
 The unit of distribution is the business: a *lane*, held by a lease that is renewed while work
 goes on. A worker killed anywhere loses its lease; another takes the lane over and every step can
-be repeated. Work within a lane is in batches; different lanes run side by side.
+be repeated. Work within a lane is in batches; different lanes run side by side. Between two batches
+a lane gives way: to a command that waits for it, and after a while to other lanes that wait.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from keyturn.clock import Clock
 from keyturn.core.ids import BusinessCode
 from keyturn.core.work import Lane, Outcome
+from keyturn.engine.lease import Lease
 from keyturn.errors import DatabaseUnavailable, LeaseLost
 from keyturn.logs import logger
+from keyturn.store.news import MANY
 from keyturn.store.work import Work
 
 MOST_LANES = 64
 POLL = timedelta(seconds=1)
 """How often an idle worker looks for work that another process may have woken."""
 
+TURN = timedelta(seconds=10)
+"""How long a lane may be worked on while other lanes wait for their turn."""
+WAY = timedelta(seconds=1)
+"""How long a lane that gave way to others is left alone."""
 FAULT_REST = timedelta(seconds=30)
 """How long a lane that a fault of ours ended is left alone, so that it does not run hot."""
 STRANGER_REST = timedelta(hours=1)
-"""How long a business that the settings do not have is left alone."""
+"""How long a business that nobody serves any more is left alone."""
 
 Drain = Callable[[Lane], Awaitable[list[Outcome]]]
 """Works on one batch of a lane; an empty answer means that nothing is due in it."""
+OpenLane = Callable[[BusinessCode], Awaitable[Drain | None]]
+"""Says how to work on a business; `None` where nobody serves it (any more)."""
+Allow = Callable[[BusinessCode, Callable[[], bool]], None]
+"""Told, in the task that works on a business, who says whether its calls may still start."""
 
 
 class Worker:
@@ -41,15 +51,20 @@ class Worker:
         name: str,
         clock: Clock,
         work: Work,
-        lanes: Mapping[BusinessCode, Drain],
+        open_lane: OpenLane,
         lease: timedelta,
+        allow: Allow,
+        ready: Callable[[], bool] = lambda: True,
         on_outcome: Callable[[Outcome], None] | None = None,
     ) -> None:
-        self._name = name
+        """`ready` says whether a lane may be claimed now; when it turns true, call `notify`."""
+        self.name = name
         self._clock = clock
         self._work = work
-        self._lanes = lanes
+        self._open_lane = open_lane
         self._lease = lease
+        self._allow = allow
+        self._ready = ready
         self._on_outcome = on_outcome
         self._woken = asyncio.Event()
         self._running: dict[BusinessCode, asyncio.Task[None]] = {}
@@ -60,9 +75,13 @@ class Worker:
         """Whether `run` is at work."""
         self._log = logger()
 
-    def notify(self) -> None:
-        """Say that there is new work, so that an idle worker starts at once."""
-        self._woken.set()
+    def notify(self, business: str = MANY) -> None:
+        """Say that there is new work, so that an idle worker starts at once.
+
+        A business that is being worked on here needs no word: its lane is looked at again before it is let go.
+        """
+        if business not in self._running:
+            self._woken.set()
 
     async def run(self, stop: asyncio.Event, *, grace: timedelta = timedelta(seconds=8)) -> None:
         """Work until `stop` is set; then finish or hand back what is under way within `grace`."""
@@ -91,24 +110,24 @@ class Worker:
 
     async def _claim(self) -> bool:
         """Start work on one more lane; say whether there was one."""
-        if len(self._running) >= MOST_LANES:
+        if not self._has_room():
             return False
+        asked_at = self._clock.now()
         try:
-            lane = await self._work.claim(self._name, lease=self._lease, avoid=self._avoided())
+            lane = await self._work.claim(self.name, lease=self._lease, avoid=self._avoided())
         except DatabaseUnavailable as error:
             self._log.error("database_unavailable", exc_info=error)
             return False
         if lane is None:
             return False
-        if lane.business not in self._lanes:
-            self._log.warning("business_unknown", business=lane.business)
-            self._resting[lane.business] = self._clock.now() + STRANGER_REST
-            await self._work.release(lane)
-            return True
-        task = asyncio.create_task(self._run_lane(lane))
+        lease = Lease(lane, work=self._work, clock=self._clock, length=self._lease, asked_at=asked_at)
+        task = asyncio.create_task(self._run_lane(lease))
         self._running[lane.business] = task
         task.add_done_callback(lambda _: self._ended(lane.business))
         return True
+
+    def _has_room(self) -> bool:
+        return len(self._running) < MOST_LANES and self._ready()
 
     def _avoided(self) -> list[BusinessCode]:
         now = self._clock.now()
@@ -123,7 +142,7 @@ class Worker:
         await self._clock.wait(self._woken, seconds=await self._until_due())
 
     async def _until_due(self) -> float:
-        if len(self._running) >= MOST_LANES:
+        if not self._has_room():
             return POLL.total_seconds()
         now = self._clock.now()
         try:
@@ -132,10 +151,10 @@ class Worker:
             return POLL.total_seconds()
         return min(max((due - now).total_seconds(), 0.0), POLL.total_seconds()) if due else POLL.total_seconds()
 
-    async def _run_lane(self, lane: Lane) -> None:
-        renewing = asyncio.create_task(self._renew(lane))
+    async def _run_lane(self, lease: Lease) -> None:
+        lane, keeping = lease.lane, asyncio.create_task(lease.keep())
         try:
-            await self._drain(lane)
+            await self._drain(lease)
         except LeaseLost:
             self._log.warning("lease_lost", business=lane.business, fence=lane.fence)
         except DatabaseUnavailable as error:
@@ -146,15 +165,34 @@ class Worker:
             self._log.error("lane_failed", business=lane.business, exc_info=error)
             self._resting[lane.business] = self._clock.now() + FAULT_REST
         finally:
-            renewing.cancel()
-            with suppress(DatabaseUnavailable):
-                await self._work.release(lane)
+            keeping.cancel()
+            await lease.give_back()
 
-    async def _drain(self, lane: Lane) -> None:
-        drain = self._lanes[lane.business]
+    async def _drain(self, lease: Lease) -> None:
+        lane = lease.lane
+        drain = await self._open_lane(lane.business)
+        if drain is None:
+            self._log.warning("business_unknown", business=lane.business)
+            self._resting[lane.business] = self._clock.now() + STRANGER_REST
+            return
+        self._allow(lane.business, lease.holds)
+        turn_ends = self._clock.now() + TURN
         while not self._stopping and (outcomes := await drain(lane)):
             for outcome in outcomes:
                 self._tell(lane, outcome)
+            if await self._work.is_asked_for(lane):
+                return
+            if self._clock.now() >= turn_ends and await self._others_wait():
+                self._resting[lane.business] = self._clock.now() + WAY
+                return
+
+    async def _others_wait(self) -> bool:
+        """Say whether a lane is due that has no room beside those that are being worked on."""
+        if len(self._running) < MOST_LANES:
+            return False
+        now = self._clock.now()
+        due = await self._work.next_due(now, avoid=self._avoided())
+        return due is not None and due <= now
 
     def _tell(self, lane: Lane, outcome: Outcome) -> None:
         self._log.info(
@@ -168,18 +206,6 @@ class Worker:
         )
         if self._on_outcome is not None:
             self._on_outcome(outcome)
-
-    async def _renew(self, lane: Lane) -> None:
-        """Keep the lease alive, as long as it can be.
-
-        Work under a lost lease is not cut off: the fence refuses its next record, and only a call that came to
-        its end can be marked as one whose effect is unknown.
-        """
-        never, kept = asyncio.Event(), True
-        while kept:
-            await self._clock.wait(never, seconds=self._lease.total_seconds() / 3)
-            with suppress(DatabaseUnavailable):
-                kept = await self._work.renew(lane, self._lease)
 
     async def _finish(self, grace: timedelta) -> None:
         self._stopping = True

@@ -153,21 +153,18 @@ def _plan_flag(memory: RentalMemory, rental: Rental, case: RentalCase) -> tuple[
 def _not_kept(case: OwnerCase, owner: FieldMemory | None, rentals: tuple[RentalWrite, ...]) -> list[Problem]:
     found = []
     if owner is not None and owner.not_kept is not None and case.owner_id is not None:
-        found.append(_field_problem("owner", case.owner_id, "sensorberg_pin of the customer"))
+        found.append(_field_problem("owner", case.owner_id, "sensorberg_pin"))
     for memory in (write.memory for write in rentals):
         if memory.pin.not_kept is not None:
-            found.append(_field_problem("rental", memory.id, "sensorberg_pin of the rental"))
+            found.append(_field_problem("rental", memory.id, "sensorberg_pin"))
         if memory.overlock.not_kept is not None:
-            found.append(_field_problem("rental", memory.id, "sensorberg_overlocked of the rental"))
+            found.append(_field_problem("rental", memory.id, "sensorberg_overlocked"))
     return found
 
 
 def _field_problem(kind: str, subject: str, name: str) -> Problem:
-    text = (
-        f"Storeganise accepted a value for the field {name} and does not show it. "
-        "Check that the custom field exists and can be written."
-    )
-    return Problem(code=ProblemCode.FIELD_NOT_KEPT, subject_kind=kind, subject_id=subject, text=text)
+    details = {"field": name, **({"customer": "yes"} if kind == "owner" else {})}
+    return Problem(code=ProblemCode.FIELD_NOT_KEPT, subject_kind=kind, subject_id=subject, details=details)
 
 
 class WriteBack:

@@ -45,6 +45,9 @@ class MemoryProvider:
         """Return our own clock's time."""
         return self._clock.now()
 
+    async def greet(self) -> None:
+        """Do nothing: this process always answers itself."""
+
     async def ensure_user(self, owner: Owner) -> bool:
         """Create the user unless they are there."""
         if owner.id in self.users:

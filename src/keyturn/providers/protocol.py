@@ -1,4 +1,4 @@
-"""What Keyturn needs from an access system: six operations.
+"""What Keyturn needs from an access system: six operations, and a greeting.
 
 A provider turns each operation into its own upstream's call and the answer into one of the
 values below, or raises exactly one of `keyturn.errors.UpstreamError`. It keeps no state of
@@ -61,6 +61,13 @@ class Provider(Protocol):
 
     def time(self) -> datetime:
         """Return the backend's own time, from the last `Date` header; our clock's before the first answer."""
+        ...
+
+    async def greet(self) -> None:
+        """Make sure that the backend answers and takes our credentials. Changes nothing, whoever is there.
+
+        Raises `CredentialsRejected`, `Unavailable`, `HostNotAllowed`, or `Refused` where we may not do what we have to.
+        """
         ...
 
     async def ensure_user(self, owner: Owner) -> bool:

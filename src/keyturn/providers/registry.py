@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 from keyturn.clock import Clock
 from keyturn.core.ids import TenantUrl
@@ -31,8 +32,10 @@ class ProviderParts:
     client_secret: str = field(repr=False)
     circuit: Circuit
     """This credential's own."""
-    limiter: asyncio.Semaphore
+    limiter: AbstractAsyncContextManager[Any]
     """Shared by all clients of this tenant; bounds the requests under way to it."""
+    permitted: Callable[[], bool] = lambda: True
+    """Whether the task at hand may still start a call."""
     tokens: TokenStore
     secret_key: bytes = field(repr=False)
     """The installation's key, under which tokens are sealed."""
@@ -66,6 +69,7 @@ def _sensorberg(parts: ProviderParts) -> Provider:
         tokens=tokens,
         circuit=parts.circuit,
         limiter=parts.limiter,
+        permitted=parts.permitted,
     )
     return SensorbergProvider(client, send_created_at=parts.send_created_at)
 

@@ -150,7 +150,18 @@ class NetworkSettings(Table):
     )
     """Hosts, as `host`, `host:port` or `*.domain.com`; without a port every port is meant. Nothing else is ever
     called, whatever a webhook or a custom field says, so that a key cannot be sent to a stranger. http:// is
-    accepted for loopback addresses that are listed here, for nothing else."""
+    accepted for loopback addresses that are listed here, for nothing else. A name that `*.domain.com` allows must
+    lead to a public address; a backend in a private network is listed by its full name. Neither may lead to this
+    machine, to link-local addresses or to those where a cloud keeps credentials."""
+
+    def callable_address(self, raw: str) -> str | None:
+        """Return an address from outside in its one spelling; `None` where it is none, or may not be called."""
+        try:
+            target = values.address(raw)
+        except ValueError:
+            return None
+        rules = [values.host_rule(host) for host in self.allowed_hosts]
+        return target.url if values.allowed(target, rules) else None
 
 
 class PolicySettings(Table):

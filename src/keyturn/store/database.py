@@ -10,6 +10,7 @@ A function passed here may touch the connection and nothing else, above all no u
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -21,6 +22,9 @@ from sqlalchemy import Connection
 from keyturn.clock import Clock
 
 T = TypeVar("T")
+
+Heard = Callable[[str], None]
+"""Told of news: the code of a business with work that is due, or one of the words of `store.news`."""
 
 
 class Apart(Protocol):
@@ -36,6 +40,8 @@ class Database(ABC):
 
     clock: Clock
     """The time that counts for leases and due times; on PostgreSQL the server's, so that machines agree."""
+    alone: bool
+    """Whether no other process serves from it, commands aside."""
 
     @abstractmethod
     async def read(self, fn: Callable[[Connection], T]) -> T:
@@ -57,7 +63,16 @@ class Database(ABC):
         """Open a transaction apart from all others, one at a time per `name` and process.
 
         For the one case in which a lock has to be kept while an upstream is called. It is committed
-        at the end of the block, and rolled back if the block raises.
+        at the end of the block, and rolled back if the block raises. Raises `DatabaseUnavailable` when its turn
+        does not come in time.
+        """
+
+    @abstractmethod
+    async def listen(self, heard: Heard, stop: asyncio.Event) -> None:
+        """Tell `heard` what other processes have committed, until `stop` is set.
+
+        Where nobody else can commit, or while the database cannot be reached, nothing is heard; after an
+        interruption `heard` is told `MANY`, for whatever was missed. Raises nothing that time could mend.
         """
 
     @abstractmethod

@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from keyturn.errors import DatabaseUnavailable
+from keyturn.store.news import forget, told
 
 T = TypeVar("T")
 
@@ -106,34 +107,42 @@ class GroupCommit:
 
 
 def run_batch(
-    connection: Connection, jobs: Sequence[Job], prepare: Callable[[Connection, Sequence[str]], None]
+    connection: Connection,
+    jobs: Sequence[Job],
+    prepare: Callable[[Connection, Sequence[str]], None],
+    conclude: Callable[[Connection], None],
 ) -> None:
     """Run `jobs` in one transaction on `connection` and commit it.
 
-    `prepare` is called first inside the transaction, with the scopes in order. Nearly always all go well,
-    so they run without savepoints first, which halves the round trips; if one raises, all run again with
-    them. Raises what broke the transaction itself, and then nothing of the batch was written. A job's own
-    failure is kept in the job.
+    `prepare` is called first inside the transaction, with the scopes in order, and `conclude` last. Nearly
+    always all go well, so they run without savepoints first, which halves the round trips; if one raises, all
+    run again with them. Raises what broke the transaction itself, and then nothing of the batch was written.
+    A job's own failure is kept in the job.
     """
     scopes = sorted({job.scope for job in jobs})
+    forget(connection)
     try:
         with connection.begin():
             prepare(connection, scopes)
             for job in jobs:
                 job.result = job.fn(connection)
+            conclude(connection)
     except Exception:
         if len(jobs) == 1 or connection.invalidated:
             raise
         connection.connection.rollback()  # SQLite keeps a transaction open whose COMMIT failed
     else:
         return
+    forget(connection)
     with connection.begin():
         prepare(connection, scopes)
         for job in jobs:
             _run_guarded(connection, job)
+        conclude(connection)
 
 
 def _run_guarded(connection: Connection, job: Job) -> None:
+    before = told(connection)
     savepoint = connection.begin_nested()
     try:
         job.result = job.fn(connection)
@@ -141,6 +150,7 @@ def _run_guarded(connection: Connection, job: Job) -> None:
         if connection.invalidated:
             raise
         savepoint.rollback()  # fails where the whole transaction is gone, and with it the batch
+        forget(connection, but=before)
         job.error = translated(error)
     else:
         savepoint.commit()

@@ -6,6 +6,7 @@ without the other. A repeat is stored once and wakes again.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -14,12 +15,14 @@ from typing import Any
 from sqlalchemy import Connection, Delete, and_, delete, exists, func, select
 from sqlalchemy.sql.dml import ReturningInsert
 
-from keyturn.core.ids import BusinessCode
+from keyturn.core.ids import AddonId, BusinessCode
 from keyturn.core.memory import TransferPair
 from keyturn.core.work import Subject
 from keyturn.store.database import Database
+from keyturn.store.deliveries import Delivery, DeliveryFilter, newest
+from keyturn.store.installations import is_approved
 from keyturn.store.lanes import business_scope
-from keyturn.store.rows import from_row, insert, insert_new, to_row, upsert
+from keyturn.store.rows import insert, insert_new, to_row, upsert
 from keyturn.store.schema import deliveries, delivery_subjects, transfers, work
 from keyturn.store.waking import wake
 from keyturn.store.words import DeliveryState
@@ -43,25 +46,10 @@ class Accepted:
     transfer: TransferPair | None = None
     reason: str
     """Why the subjects are looked at."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Delivery:
-    """A kept delivery, for people to look at and to replay."""
-
-    id: int
-    business: BusinessCode
-    key: str
-    event_id: str | None
-    type: str
-    received_at: datetime
-    last_at: datetime
-    """When it came last."""
-    repeats: int
-    """How often it came again."""
-    state: DeliveryState
-    document: str
-    subjects: tuple[Subject, ...]
+    addon_id: AddonId | None = None
+    """The installation it came from; `None`: the plain webhook. One that is not approved wakes nothing yet."""
+    trace: str | None = None
+    """The trace of its arrival, where traces are collected."""
 
 
 class Inbox:
@@ -79,7 +67,8 @@ class Inbox:
 
     async def recent(self, limit: int, business: BusinessCode | None = None) -> list[Delivery]:
         """Return up to `limit` deliveries, the newest first."""
-        return await self._database.read(lambda connection: _recent(connection, limit, business))
+        of_one = DeliveryFilter(business=business)
+        return await self._database.read(lambda connection: newest(connection, of_one, limit))
 
     async def unread(self) -> int:
         """Count the accepted deliveries none of whose subjects has been looked at since."""
@@ -101,9 +90,12 @@ class Inbox:
 
 def _accept(connection: Connection, accepted: Accepted, now: datetime) -> bool:
     delivery_id, repeats = _keep(connection, accepted, now)
-    counts = wake(connection, accepted.business, accepted.subjects, accepted.reason, now=now)
-    if counts:
-        _keep_subjects(connection, delivery_id, accepted.business, counts)
+    if accepted.addon_id is None or is_approved(connection, accepted.addon_id):
+        counts = wake(connection, accepted.business, accepted.subjects, accepted.reason, now=now, trace=accepted.trace)
+        upsert(connection, delivery_subjects, _named(delivery_id, accepted.business, counts))
+    else:
+        unwoken = dict.fromkeys(accepted.subjects, 0)
+        insert_new(connection, delivery_subjects, _named(delivery_id, accepted.business, unwoken))
     if accepted.transfer is not None:
         insert_new(connection, transfers, [{"business": accepted.business, **to_row(accepted.transfer)}])
     return repeats == 0
@@ -111,7 +103,7 @@ def _accept(connection: Connection, accepted: Accepted, now: datetime) -> bool:
 
 def _keep(connection: Connection, accepted: Accepted, now: datetime) -> tuple[int, int]:
     """Return the delivery's id and how often it came before."""
-    row = to_row(accepted, without={"subjects", "transfer", "reason"})
+    row = to_row(accepted, without={"subjects", "transfer", "reason", "trace"})
     row |= {"received_at": now, "last_at": now, "repeats": 0}
     kept = connection.execute(_keeping(connection.dialect.name), row).one()
     return kept.id, kept.repeats
@@ -125,40 +117,18 @@ def _keeping(dialect: str) -> ReturningInsert[tuple[int, int]]:
     return known.returning(deliveries.c.id, deliveries.c.repeats)
 
 
-def _keep_subjects(
-    connection: Connection, delivery_id: int, business: BusinessCode, counts: dict[Subject, int]
-) -> None:
-    upsert(
-        connection,
-        delivery_subjects,
-        [
-            {
-                "delivery_id": delivery_id,
-                "kind": subject.kind,
-                "subject_id": subject.id,
-                "business": business,
-                "wanted": wanted,
-            }
-            for subject, wanted in counts.items()
-        ],
-    )
-
-
-def _recent(connection: Connection, limit: int, business: BusinessCode | None) -> list[Delivery]:
-    asked = select(deliveries).order_by(deliveries.c.last_at.desc(), deliveries.c.id.desc()).limit(limit)
-    if business is not None:
-        asked = asked.where(deliveries.c.business == business)
-    rows = connection.execute(asked).mappings().all()
-    subjects = _subjects(connection, [row["id"] for row in rows])
-    return [from_row(Delivery, row, subjects=tuple(subjects.get(row["id"], ()))) for row in rows]
-
-
-def _subjects(connection: Connection, delivery_ids: list[int]) -> dict[int, list[Subject]]:
-    asked = select(delivery_subjects).where(delivery_subjects.c.delivery_id.in_(delivery_ids))
-    found: dict[int, list[Subject]] = {}
-    for row in connection.execute(asked.order_by(delivery_subjects.c.kind, delivery_subjects.c.subject_id)):
-        found.setdefault(row.delivery_id, []).append(Subject(row.kind, row.subject_id))
-    return found
+def _named(delivery_id: int, business: BusinessCode, counts: Mapping[Subject, int]) -> list[dict[str, object]]:
+    """Return the rows of what a delivery named, each with its wake count."""
+    return [
+        {
+            "delivery_id": delivery_id,
+            "kind": subject.kind,
+            "subject_id": subject.id,
+            "business": business,
+            "wanted": wanted,
+        }
+        for subject, wanted in counts.items()
+    ]
 
 
 def count_unread(connection: Connection) -> int:

@@ -10,12 +10,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, ScalarSelect, and_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, and_, or_, select, true, update
 from sqlalchemy.sql.elements import KeyedColumnElement
 
 from keyturn.core.ids import BusinessCode
 from keyturn.core.work import Lane
 from keyturn.errors import LeaseLost
+from keyturn.store.news import tell
+from keyturn.store.rows import insert_new
 from keyturn.store.schema import lanes, work
 from keyturn.store.words import WorkState
 
@@ -33,27 +35,30 @@ class Prospect:
     oldest: datetime
     """When its oldest row became or becomes due."""
     ready_at: datetime
-    """When it can be claimed: a lane that somebody holds not before the end of the lease."""
+    """When it can be claimed: a lane that somebody holds, or waits for, not before the end of that."""
 
 
 def prospects(connection: Connection, avoid: Collection[BusinessCode]) -> list[Prospect]:
     """Return all lanes with something to do, the oldest first."""
     due, left = _first_due(), _first_left_running()
-    rows = connection.execute(select(lanes.c.business, lanes.c.lease_until, due.label("due"), left.label("left")))
+    taken = (lanes.c.lease_until, lanes.c.asked_until)
+    rows = connection.execute(select(lanes.c.business, *taken, due.label("due"), left.label("left")))
     found = [
-        _prospect(row.business, row.lease_until, row.due, row.left) for row in rows if row.business not in set(avoid)
+        _prospect(row.business, (row.lease_until, row.asked_until), (row.due, row.left))
+        for row in rows
+        if row.business not in set(avoid)
     ]
     return sorted((one for one in found if one is not None), key=lambda one: (one.oldest, one.business))
 
 
 def _prospect(
-    business: BusinessCode, lease_until: datetime | None, due: datetime | None, left: datetime | None
+    business: BusinessCode, taken: Collection[datetime | None], left: Collection[datetime | None]
 ) -> Prospect | None:
-    times = [instant for instant in (due, left) if instant is not None]
+    times = [instant for instant in left if instant is not None]
     if not times:
         return None
     oldest = min(times)
-    return Prospect(business=business, oldest=oldest, ready_at=max(oldest, lease_until or oldest))
+    return Prospect(business=business, oldest=oldest, ready_at=max([oldest, *(until for until in taken if until)]))
 
 
 def _first_due() -> ScalarSelect[datetime]:
@@ -72,16 +77,67 @@ def _first(instant: KeyedColumnElement[datetime], condition: ColumnElement[bool]
 
 def seize(connection: Connection, business: BusinessCode, holder: str, now: datetime, lease: timedelta) -> Lane | None:
     """Take a lane that nobody holds; rows its last holder left running become due. `None`: somebody was quicker."""
+    return _seize(connection, business, holder, now, lease, _over(lanes.c.asked_until, now))
+
+
+def seize_first(
+    connection: Connection, business: BusinessCode, holder: str, now: datetime, lease: timedelta, asking: timedelta
+) -> Lane | None:
+    """Take a lane before any worker does, whether or not anything is due in it.
+
+    `None`: somebody holds it. They are asked to give way, and for `asking` from now no worker takes it.
+    """
+    insert_new(connection, lanes, [{"business": business, "fence": 0}])
+    lane = _seize(connection, business, holder, now, lease, true())
+    if lane is None:
+        connection.execute(update(lanes).where(lanes.c.business == business).values(asked_until=now + asking))
+    return lane
+
+
+def _seize(
+    connection: Connection,
+    business: BusinessCode,
+    holder: str,
+    now: datetime,
+    lease: timedelta,
+    allowed: ColumnElement[bool],
+) -> Lane | None:
     fence = connection.execute(
         update(lanes)
-        .where(lanes.c.business == business, or_(lanes.c.lease_until.is_(None), lanes.c.lease_until <= now))
-        .values(holder=holder, fence=lanes.c.fence + 1, lease_until=now + lease)
+        .where(lanes.c.business == business, _over(lanes.c.lease_until, now), allowed)
+        .values(holder=holder, fence=lanes.c.fence + 1, lease_until=now + lease, asked_until=None)
         .returning(lanes.c.fence)
     ).scalar_one_or_none()
     if fence is None:
         return None
     put_back(connection, business)
     return Lane(business=business, holder=holder, fence=fence)
+
+
+def _over(until: KeyedColumnElement[datetime], now: datetime) -> ColumnElement[bool]:
+    return or_(until.is_(None), until <= now)
+
+
+def is_free(now: datetime) -> ColumnElement[bool]:
+    """Say in SQL that nobody holds the lane."""
+    return _over(lanes.c.lease_until, now)
+
+
+def let_go(connection: Connection, lane: Lane, now: datetime) -> None:
+    """Give the lane back; its running rows become due, and whoever is idle hears of what is due."""
+    freed = update(lanes).where(ours(lane)).values(holder=None, lease_until=None)
+    if connection.execute(freed).rowcount != 1:
+        return
+    put_back(connection, lane.business)
+    due = select(work.c.id).where(work.c.business == lane.business, work.c.due_at <= now).limit(1)
+    if connection.execute(due).first() is not None:
+        tell(connection, lane.business)
+
+
+def is_asked_for(connection: Connection, lane: Lane, now: datetime) -> bool:
+    """Say whether a command waits for the lane."""
+    asked = select(lanes.c.business).where(ours(lane), lanes.c.asked_until > now)
+    return connection.execute(asked).first() is not None
 
 
 def put_back(connection: Connection, business: BusinessCode) -> None:

@@ -76,6 +76,10 @@ class Ledger:
         conditions = [_R.business == business, _R.owner_id == owner, *([_R.live.is_(True)] if live_only else [])]
         return await self._database.read(lambda connection: _rentals(connection, *conditions))
 
+    async def not_over(self, business: BusinessCode) -> list[RentalId]:
+        """Return the remembered rentals that have not ended, or whose membership is not confirmed gone, by id."""
+        return await self._database.read(lambda connection: _not_over(connection, business))
+
     async def on_unit(self, business: BusinessCode, unit: UnitId) -> list[RentalMemory]:
         """Return every rental ever seen on the unit, by id."""
         return await self._database.read(
@@ -206,6 +210,12 @@ def _whole(
     known = _rentals(connection, _R.business == business, _R.id == rental_id)
     records = _records(connection, business, [rental_id])[rental_id]
     return business, known[0] if known else RentalMemory(id=rental_id, owner_id=records[0].owner_id), records
+
+
+def _not_over(connection: Connection, business: BusinessCode) -> list[RentalId]:
+    open_ended = select(_R.id).where(_R.business == business, _R.ended.is_(None))
+    there = select(_M.rental_id).where(_M.business == business, _M.state != RecordState.GONE)
+    return sorted({rental for asked in (open_ended, there) for rental in connection.execute(asked).scalars()})
 
 
 def _live_at_site(connection: Connection, business: BusinessCode, site: SiteId) -> int:

@@ -4,6 +4,7 @@
   transaction. Two batches can therefore wait for each other but never deadlock.
 - Connections mend themselves: one that died is replaced at its next use.
 - A process that stalls inside a transaction is cut off by the server, so it cannot hold up the others for long.
+- A commit that made work due is heard by the other processes at once (`store.listening`).
 
 Needs a role that may create tables in its database. Nothing here ever shows the password.
 """
@@ -25,9 +26,10 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from keyturn.clock import Clock, SystemClock
 from keyturn.errors import DatabaseUnavailable
-from keyturn.store.database import Apart, Database
+from keyturn.store.database import Apart, Database, Heard
 from keyturn.store.database_clock import DatabaseClock
 from keyturn.store.group_commit import GroupCommit, Job, first_line, run_batch, translated
+from keyturn.store.listening import listen, pass_on
 
 T = TypeVar("T")
 
@@ -44,11 +46,21 @@ APART_S = 60
 """The same where an upstream is called meanwhile."""
 MIGRATING = "keyturn migrations"
 
+_CONNECTING = {
+    "application_name": "keyturn",
+    "connect_timeout": CONNECT_S,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": STALL_S * 1000,
+}
 _LOCK_SCOPES = text("SELECT pg_advisory_xact_lock(key) FROM unnest(CAST(:keys AS bigint[])) AS key")
 
 
 class PostgresDatabase(Database):
     """See `Database`."""
+
+    alone = False
 
     def __init__(self, engine: AsyncEngine, clock: Clock) -> None:
         """Use `open` instead, which makes sure of the tables."""
@@ -92,6 +104,10 @@ class PostgresDatabase(Database):
     def apart(self, name: str) -> AbstractAsyncContextManager[Apart]:
         return self._dedicated(name)
 
+    async def listen(self, heard: Heard, stop: asyncio.Event) -> None:
+        _, address = self._engine.dialect.create_connect_args(self._engine.url)
+        await listen({**address, **_CONNECTING}, self.clock, heard, stop)
+
     async def refresh(self) -> None:
         if self._server_clock is not None:
             await self._server_clock.refresh()
@@ -102,7 +118,10 @@ class PostgresDatabase(Database):
 
     async def _commit(self, jobs: Sequence[Job]) -> None:
         async with self._engine.connect() as connection:
-            await connection.run_sync(run_batch, jobs, _lock_scopes)
+            await connection.run_sync(run_batch, jobs, _lock_scopes, self._pass_on)
+
+    def _pass_on(self, connection: Connection) -> None:
+        pass_on(connection, self.clock.now())
 
     @asynccontextmanager
     async def _dedicated(self, name: str) -> AsyncIterator[Apart]:
@@ -164,14 +183,7 @@ def _engine(address: URL) -> AsyncEngine:
         max_overflow=POOL_OVERFLOW,
         pool_pre_ping=True,
         hide_parameters=True,
-        connect_args={
-            "application_name": "keyturn",
-            "connect_timeout": CONNECT_S,
-            "keepalives_idle": 10,
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
-            "tcp_user_timeout": STALL_S * 1000,
-        },
+        connect_args=_CONNECTING,
     )
 
     @event.listens_for(engine.sync_engine, "connect")

@@ -1,26 +1,52 @@
-"""What a person has to solve, each once per subject until it is gone. A text never shows a PIN or a name."""
+"""What a person has to solve, each once per subject until it is gone. A text never shows a PIN or a name.
+
+A problem that can be seen on a record of Storeganise is told there once, as a task:
+
+    noted ──▶ telling_at stored ──▶ the task goes out ──▶ told_at stored
+                  ▲                        │
+                  └── telling_at taken back, when it is certain that no task was left
+
+What is found under way by somebody else (it died, or lost its lane) counts as told, for the task may be there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Delete, Select, and_, delete, not_, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Delete,
+    RowMapping,
+    Select,
+    Update,
+    and_,
+    delete,
+    func,
+    not_,
+    or_,
+    select,
+    update,
+)
 
 from keyturn.core import problem as core
 from keyturn.core.ids import BusinessCode
-from keyturn.core.work import Subject
+from keyturn.core.work import TASKS, Lane, Subject
 from keyturn.store.database import Database
-from keyturn.store.lanes import business_scope
+from keyturn.store.lanes import business_scope, fenced
 from keyturn.store.rows import from_row, insert
 from keyturn.store.schema import problems
+from keyturn.store.waking import wake
 
 LASTING = (core.ProblemCode.PIN_REFUSED, core.ProblemCode.CONFIRM_STAFF_LOCK, core.ProblemCode.FIELD_NOT_KEPT)
 """Problems that a look reports once; they stand for `LASTS`, so that staff have the chance to see them."""
 LASTS = timedelta(days=7)
 FORGOTTEN_AFTER = timedelta(days=1)
+_KINDS = {kind.value: kind for kind in core.TargetKind}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,6 +61,14 @@ class Problem:
     since: datetime
     seen_at: datetime
     """When a look found it last."""
+    details: Mapping[str, str] = field(default_factory=dict)
+    """What its sentence names; empty where a version without tasks wrote the row."""
+    target: core.Target | None = None
+    """The record of Storeganise on which staff are told."""
+    telling_at: datetime | None = None
+    """When its task went out, or was about to."""
+    told_at: datetime | None = None
+    """When that was over: the task is there, or it was refused, or nobody can know."""
 
 
 class Problems:
@@ -62,13 +96,56 @@ class Problems:
         found: Collection[core.Problem],
         solved: Collection[tuple[tuple[str, str], core.ProblemCode]],
         now: datetime,
+        *,
+        trace: str | None = None,
     ) -> list[core.Problem]:
-        """Record what a batch of looks found, forget what it found solved; return the problems that are new."""
+        """Record what a batch of looks found, forget what it found solved; return the problems that are new.
+
+        Where one of them is to be told as a task, the row that does so is woken in the same transaction.
+        """
         if not found and not solved:
             return []
         return await self._database.write(
-            lambda connection: _settle(connection, business, found, solved, now), scope=business_scope(business)
+            lambda connection: _settle(
+                connection, business, found, solved, now, due=self._database.clock.now(), trace=trace
+            ),
+            scope=business_scope(business),
         )
+
+    async def untold(self, business: BusinessCode) -> list[Problem]:
+        """Return the problems to be told as a task that are not, the oldest first; those under way are among them."""
+        asked = select(problems).where(
+            problems.c.business == business, problems.c.target_kind.in_(_KINDS), problems.c.told_at.is_(None)
+        )
+        ordered = asked.order_by(problems.c.since, *problems.primary_key)
+        return await self._database.read(lambda connection: _problems(connection, ordered))
+
+    async def telling(self, lane: Lane, problem: Problem, now: datetime) -> bool:
+        """Record that the problem's task is about to go out. Raises `LeaseLost`.
+
+        `False`, and nothing is recorded: it is gone, or somebody else told it or tells it.
+        """
+        begun = update(problems).where(*_untouched(problem), problems.c.telling_at.is_(None)).values(telling_at=now)
+        return await self._database.write(
+            lambda connection: _fenced(connection, lane, self._database.clock.now(), begun),
+            scope=business_scope(lane.business),
+        )
+
+    async def told(self, problem: Problem, now: datetime) -> None:
+        """Record that nothing more is to be done about the problem's task."""
+        await self._write(problem, update(problems).where(*_untouched(problem)).values(told_at=now))
+
+    async def not_told(self, problem: Problem, telling_at: datetime) -> None:
+        """Take back what `telling` recorded at `telling_at`: it is certain that no task was left.
+
+        It needs no lease: nothing is taken back that anybody else has counted as told.
+        """
+        mine = problems.c.telling_at == telling_at
+        await self._write(problem, update(problems).where(*_untouched(problem), mine).values(telling_at=None))
+
+    async def _write(self, problem: Problem, statement: Update) -> None:
+        scope = business_scope(problem.business)
+        await self._database.write(lambda connection: connection.execute(statement), scope=scope)
 
     async def clear(self, business: BusinessCode, subject: Subject, codes: Collection[str] | None = None) -> int:
         """Forget the subject's problems, or those with these codes; return how many there were."""
@@ -93,16 +170,30 @@ def _settle(
     found: Collection[core.Problem],
     solved: Collection[tuple[tuple[str, str], core.ProblemCode]],
     now: datetime,
+    *,
+    due: datetime,
+    trace: str | None,
 ) -> list[core.Problem]:
     open_now = {
-        (row.subject_kind, row.subject_id, row.code)
-        for row in connection.execute(select(*list(problems.primary_key)[1:]).where(problems.c.business == business))
+        (row.subject_kind, row.subject_id, row.code): row.target_kind is not None
+        for row in connection.execute(
+            select(*list(problems.primary_key)[1:], problems.c.target_kind).where(problems.c.business == business)
+        )
     }
     _forget(connection, business, now)
     for (kind, id_), code in solved:
         if (kind, id_, code.value) in open_now:
             connection.execute(_one(business, Subject(kind, id_)).where(problems.c.code == code.value))
-    return [problem for problem in found if _note(connection, _row(business, problem, now))]
+    new = [problem for problem in found if _note(connection, _row(business, problem, now))]
+    # A row of a version without tasks gets its target when the problem is found again.
+    aimed_now = [problem for problem in found if not open_now.get(_key(problem), False)]
+    if any(problem.target is not None for problem in (*new, *aimed_now)):
+        wake(connection, business, [TASKS], "a problem to tell site staff of", now=due, trace=trace)
+    return new
+
+
+def _key(problem: core.Problem) -> tuple[str, str, str]:
+    return problem.subject_kind, problem.subject_id, problem.code.value
 
 
 def _forget(connection: Connection, business: BusinessCode, now: datetime) -> None:
@@ -129,6 +220,9 @@ def _row(business: BusinessCode, problem: core.Problem, now: datetime) -> dict[s
         "text": problem.text,
         "since": now,
         "seen_at": now,
+        "details": json.dumps(dict(problem.details), sort_keys=True),
+        "target_kind": problem.target.kind.value if problem.target is not None else None,
+        "target_id": problem.target.id if problem.target is not None else None,
     }
 
 
@@ -137,12 +231,41 @@ def _note(connection: Connection, row: dict[str, object]) -> bool:
     if connection.execute(added).first() is not None:
         return True
     same = [column == row[column.name] for column in problems.primary_key]
-    connection.execute(update(problems).where(*same).values(text=row["text"], seen_at=row["seen_at"]))
+    renewed: dict[str, Any] = {name: row[name] for name in ("text", "seen_at", "details") if name in row}
+    for name in ("target_kind", "target_id"):  # where it was told, or is to be, stays
+        renewed[name] = func.coalesce(problems.c[name], row.get(name))
+    connection.execute(update(problems).where(*same).values(**renewed))
     return False
 
 
-def _problems(connection: Connection, asked: Select[Any]) -> list[Problem]:
+def _untouched(problem: Problem) -> list[ColumnElement[bool]]:
+    """Select this very problem while it is not told; one that went and came back is another."""
+    c, subject = problems.c, problem.subject
     return [
-        from_row(Problem, row, subject=Subject(row["subject_kind"], row["subject_id"]))
-        for row in connection.execute(asked).mappings()
+        c.business == problem.business,
+        c.subject_kind == subject.kind,
+        c.subject_id == subject.id,
+        c.code == problem.code,
+        c.since == problem.since,
+        c.told_at.is_(None),
     ]
+
+
+def _fenced(connection: Connection, lane: Lane, now: datetime, statement: Update) -> bool:
+    fenced(connection, lane, now)
+    return connection.execute(statement).rowcount == 1
+
+
+def _problems(connection: Connection, asked: Select[Any]) -> list[Problem]:
+    return [_problem(row) for row in connection.execute(asked).mappings()]
+
+
+def _problem(row: RowMapping) -> Problem:
+    kind = _KINDS.get(row["target_kind"] or "")
+    return from_row(
+        Problem,
+        row,
+        subject=Subject(row["subject_kind"], row["subject_id"]),
+        details=json.loads(row["details"] or "{}"),
+        target=None if kind is None else core.Target(kind=kind, id=row["target_id"]),
+    )

@@ -162,6 +162,7 @@ lanes = Table(
     _text("holder", nullable=True),
     _count("fence"),
     _instant("lease_until", nullable=True),
+    _instant("asked_until", nullable=True),  # a command waits for the lane: its holder gives way, nobody else takes it
 )
 
 rentals = Table(

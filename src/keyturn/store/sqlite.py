@@ -3,6 +3,7 @@
 - `keyturn.db` in `data_dir`, write-ahead log, `synchronous=FULL`: a commit that returned is on the disk.
 - One thread writes and one thread reads, each with its own connection, so a long read never holds up a webhook.
 - `keyturn.lock` is locked while a service runs. A second service is refused; a command opens `shared`.
+- What only one may do at a time, service and commands together, is kept apart by one more lock file per name.
 
 It must never be put on a network file system: neither the lock nor the log works there.
 """
@@ -24,9 +25,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from keyturn.clock import Clock
-from keyturn.errors import DatabaseUnavailable
-from keyturn.store.database import Apart, Database
+from keyturn.errors import DatabaseNotReady, DatabaseUnavailable
+from keyturn.store.database import Apart, Database, Heard
 from keyturn.store.group_commit import GroupCommit, Job, first_line, run_batch, translated
+from keyturn.store.lock_file import locked
+from keyturn.store.news import forget
 
 T = TypeVar("T")
 
@@ -34,10 +37,14 @@ BUSY_S = 5
 """How long a statement waits for another process' short write before it gives up."""
 BATCH = 256
 """Writes per commit at most."""
+APART_S = 60
+"""How long to wait for another process that calls an upstream under a lock."""
 
 
 class SqliteDatabase(Database):
     """See `Database`."""
+
+    alone = True
 
     def __init__(self, path: Path, clock: Clock, lock: int | None) -> None:
         """Use `open` instead, which makes sure that the file is there and ours."""
@@ -48,6 +55,7 @@ class SqliteDatabase(Database):
         self._write_thread = ThreadPoolExecutor(1, "keyturn-write")
         self._read_thread = ThreadPoolExecutor(1, "keyturn-read")
         self._queue = GroupCommit(self._commit, most=BATCH)
+        self._folder = path.parent
         self._apart: dict[str, asyncio.Lock] = {}
         self._closed = False
 
@@ -69,6 +77,10 @@ class SqliteDatabase(Database):
     def apart(self, name: str) -> AbstractAsyncContextManager[Apart]:
         return self._one_at_a_time(name)
 
+    async def listen(self, heard: Heard, stop: asyncio.Event) -> None:  # noqa: ARG002  # nothing to tell
+        """Hear nothing: only commands write beside the service, and the poll finds what they woke."""
+        await stop.wait()
+
     async def refresh(self) -> None:
         """Do nothing: the file has no clock of its own."""
 
@@ -89,8 +101,8 @@ class SqliteDatabase(Database):
 
     @asynccontextmanager
     async def _one_at_a_time(self, name: str) -> AsyncIterator[Apart]:
-        """One process holds the file, so a lock in memory is enough and each step is an ordinary write."""
-        async with self._apart.setdefault(name, asyncio.Lock()):
+        """Each step is an ordinary write; what keeps others out is a file's lock, which a command takes as well."""
+        async with self._apart.setdefault(name, asyncio.Lock()), locked(self._folder, name, patience_s=APART_S):
             yield self.write
 
 
@@ -112,7 +124,7 @@ def _read(engine: Engine, fn: Callable[[Connection], T]) -> T:
 
 def _write(engine: Engine, jobs: Sequence[Job]) -> None:
     with engine.connect() as connection:
-        run_batch(connection, jobs, _no_lock)
+        run_batch(connection, jobs, _no_lock, forget)
 
 
 def _no_lock(connection: Connection, scopes: Sequence[str]) -> None:
@@ -145,10 +157,10 @@ def _engine(path: Path, *, begin: str) -> Engine:
 
 def _prepare(path: Path, *, shared: bool) -> int | None:
     """Make sure of the folder, the lock and the tables; return the lock's file descriptor."""
-    if shared:
-        _check_shared(path)
-        return None
     try:
+        if shared:
+            _check_shared(path)
+            return None
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = _locked(path)
     except OSError as error:
@@ -179,7 +191,7 @@ def _locked(path: Path) -> int:
 
 def _check_shared(path: Path) -> None:
     if not path.exists():
-        raise DatabaseUnavailable(f"There is no database at {path} yet; start `keyturn serve` once.")
+        raise DatabaseNotReady(f"There is no database at {path} yet; start `keyturn serve` once.", made=False)
     from keyturn.store.migrations import verify
 
     _with_tables(path, "BEGIN", lambda connection: verify(connection, f"The database {path}"))

@@ -11,6 +11,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from keyturn.core.ids import BusinessCode
 from keyturn.core.work import Subject
+from keyturn.store.news import tell
 from keyturn.store.rows import insert, insert_new
 from keyturn.store.schema import lanes, work
 from keyturn.store.words import WorkState
@@ -24,9 +25,11 @@ def wake(
     *,
     now: datetime,
     at: datetime | None = None,
+    trace: str | None = None,
 ) -> dict[Subject, int]:
     """Ask for a look at each subject, now or `at` a later instant; return their wake counts.
 
+    `trace` (W3C traceparent) is what a look at once is a part of; a look that is planned belongs to none.
     A row that is due earlier stays so. One that runs keeps running and is due again after it.
     A held one is let go, unless the look is only planned for later.
     """
@@ -36,15 +39,17 @@ def wake(
         return {}
     rows = connection.execute(
         _waking(connection.dialect.name, planned=due > now),
-        [_row(business, subject, reason, due) for subject in ordered],
+        [_row(business, subject, reason, due, trace if due <= now else None) for subject in ordered],
     )
     counts: dict[Subject, int] = {Subject(row.kind, row.id): row.wanted for row in rows}
     if 1 in counts.values():  # a first wake; a later one finds the lane that the first made
         insert_new(connection, lanes, [{"business": business, "fence": 0}])
+    if due <= now:
+        tell(connection, business)
     return counts
 
 
-def _row(business: BusinessCode, subject: Subject, reason: str, due: datetime) -> dict[str, object]:
+def _row(business: BusinessCode, subject: Subject, reason: str, due: datetime, trace: str | None) -> dict[str, object]:
     """Return the row of a subject that is woken for the first time."""
     return {
         "business": business,
@@ -57,6 +62,7 @@ def _row(business: BusinessCode, subject: Subject, reason: str, due: datetime) -
         "attempts": 0,
         "reason": reason,
         "since": due,
+        "trace": trace,
     }
 
 
@@ -74,5 +80,6 @@ def _waking(dialect: str, *, planned: bool) -> ReturningInsert[tuple[str, str, i
             "state": case((kept, work.c.state), else_=literal(WorkState.DUE, work.c.state.type)),
             "reason": new.reason,
             "since": case((or_(work.c.since.is_(None), work.c.since > sooner), sooner), else_=work.c.since),
+            "trace": work.c.trace if planned else new.trace,
         },
     ).returning(work.c.kind, work.c.id, work.c.wanted)

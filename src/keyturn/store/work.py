@@ -38,7 +38,7 @@ from keyturn.core.work import Ending, Kind, Lane, Load, Outcome, Subject, WorkIt
 from keyturn.store.columns import Instant
 from keyturn.store.database import Database
 from keyturn.store.inbox import count_unread
-from keyturn.store.lanes import business_scope, fenced, ours, prospects, put_back, seize
+from keyturn.store.lanes import business_scope, fenced, is_asked_for, let_go, ours, prospects, seize, seize_first
 from keyturn.store.rows import from_row
 from keyturn.store.schema import lanes, work
 from keyturn.store.waking import wake
@@ -78,12 +78,23 @@ class Work:
         self._database = database
 
     async def wake(
-        self, business: BusinessCode, subjects: Iterable[Subject], reason: str, *, at: datetime | None = None
+        self,
+        business: BusinessCode,
+        subjects: Iterable[Subject],
+        reason: str,
+        *,
+        at: datetime | None = None,
+        trace: str | None = None,
     ) -> None:
-        """Ask for a look at each subject, now, or at the latest `at` a later instant."""
+        """Ask for a look at each subject, now, or at the latest `at` a later instant.
+
+        `trace`: what asks, where traces are collected; a look at once goes on in it.
+        """
         asked = tuple(subjects)
         await self._database.write(
-            lambda connection: wake(connection, business, asked, reason, now=self._database.clock.now(), at=at),
+            lambda connection: wake(
+                connection, business, asked, reason, now=self._database.clock.now(), at=at, trace=trace
+            ),
             scope=business_scope(business),
         )
 
@@ -103,6 +114,22 @@ class Work:
             scope=business_scope(business),
         )
 
+    async def claim_first(
+        self, business: BusinessCode, holder: str, *, lease: timedelta, asking: timedelta
+    ) -> Lane | None:
+        """Take this lane, due or not, for a command; `None` while somebody else holds it.
+
+        That somebody is asked to give way, and for `asking` from now no worker takes the lane: ask again within it.
+        """
+        return await self._database.write(
+            lambda connection: seize_first(connection, business, holder, self._database.clock.now(), lease, asking),
+            scope=business_scope(business),
+        )
+
+    async def is_asked_for(self, lane: Lane) -> bool:
+        """Say whether a command waits for this lane, so that its holder should give way."""
+        return await self._database.read(lambda connection: is_asked_for(connection, lane, self._database.clock.now()))
+
     async def renew(self, lane: Lane, lease: timedelta) -> bool:
         """Extend a lease that is still running to `lease` from now; `False` when it is not ours any more."""
         return await self._database.write(
@@ -112,7 +139,9 @@ class Work:
 
     async def release(self, lane: Lane) -> None:
         """Let go of the lane; its running rows become due. A lane that is not ours any more is left alone."""
-        await self._database.write(lambda connection: _release(connection, lane), scope=business_scope(lane.business))
+        await self._database.write(
+            lambda connection: let_go(connection, lane, self._database.clock.now()), scope=business_scope(lane.business)
+        )
 
     async def take(self, lane: Lane, *, kinds: Collection[Kind], limit: int) -> list[WorkItem]:
         """Mark up to `limit` due rows of these kinds as running, the oldest first. Raises `LeaseLost`."""
@@ -162,12 +191,6 @@ def _renew(connection: Connection, lane: Lane, now: datetime, lease: timedelta) 
     return connection.execute(renewed).rowcount == 1
 
 
-def _release(connection: Connection, lane: Lane) -> None:
-    freed = update(lanes).where(ours(lane)).values(holder=None, lease_until=None)
-    if connection.execute(freed).rowcount == 1:
-        put_back(connection, lane.business)
-
-
 def _take(connection: Connection, lane: Lane, kinds: Collection[Kind], limit: int, now: datetime) -> list[WorkItem]:
     fenced(connection, lane, now)
     rows = connection.execute(
@@ -194,6 +217,7 @@ def _take(connection: Connection, lane: Lane, kinds: Collection[Kind], limit: in
             wanted=row.wanted,
             attempts=row.attempts,
             reason=row.reason if row.wanted > row.handled else (row.result or row.reason),
+            trace=row.trace,
         )
         for row in rows
     ]
@@ -233,6 +257,7 @@ def _ended(ending: Ending) -> dict[str, Any]:
     woken = work.c.wanted > wanted
     sooner = case((or_(again.is_(None), work.c.due_at <= again), work.c.due_at), else_=again)
     common = {"due_at": case((woken, sooner), else_=again), "result": reason}
+    trace = case((woken, work.c.trace), else_=null())
     match ending:
         case Ending.DONE:
             return common | {
@@ -241,6 +266,7 @@ def _ended(ending: Ending) -> dict[str, Any]:
                 "attempts": 0,
                 "last_error": None,
                 "since": case((woken, work.c.due_at), else_=null()),
+                "trace": trace,
             }
         case Ending.HELD:
             return common | {
@@ -248,6 +274,7 @@ def _ended(ending: Ending) -> dict[str, Any]:
                 "handled": wanted,
                 "attempts": 0,
                 "last_error": None,
+                "trace": trace,
             }
         case Ending.RETRY:
             return common | {"state": WorkState.DUE, "attempts": work.c.attempts + 1, "last_error": reason}

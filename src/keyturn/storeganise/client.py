@@ -2,8 +2,8 @@
 
 Storeganise asks integrators to be gentle (help, article 297, "API best practices"): requests in
 series, above all lists; `include` for single records and short lists; `updatedAfter` instead
-of full listings; static records cached. So lists run one at a time per client, single requests
-at most `in_flight`, and sites are kept for an hour.
+of full listings; static records cached. So lists run one at a time, few single requests at once
+(`storeganise.turns`), and sites are kept for an hour.
 
 It must never call an address made from what a webhook says, take a short list for a complete
 one, repeat a write, or put a value into an error. Neighbours: `storeganise.wire` reads the
@@ -12,21 +12,25 @@ JSON, `upstream.http` judges the answers, `upstream.circuit` says when to keep q
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlencode
 
 from keyturn.clock import Clock
-from keyturn.core.ids import JobId, OwnerId, RentalId, SiteId, UnitId, is_id
+from keyturn.core.ids import AddonId, JobId, OwnerId, RentalId, SiteId, UnitId, is_id
+from keyturn.core.installation import AddonRecord
+from keyturn.core.problem import Target
 from keyturn.core.rental import Job, Missing, Owner, Pin, Rental, Site, Tenancy, Unit
 from keyturn.errors import Refused, Unavailable
 from keyturn.storeganise import wire
+from keyturn.storeganise.kept import Kept
+from keyturn.storeganise.turns import Turns
 from keyturn.upstream.circuit import Circuit
-from keyturn.upstream.flight import SingleFlight
-from keyturn.upstream.http import HttpClient, Operation, failure, read_json
+from keyturn.upstream.dates import http_date
+from keyturn.upstream.http import HttpClient, Operation, Response, failure, read_json
 
 UPSTREAM = "storeganise"
 LONGEST_ID_LIST = 50
@@ -96,20 +100,24 @@ class StoreganiseClient:
         api_url: str,
         authorization: Authorization,
         circuit: Circuit,
-        in_flight: int = 4,
+        turns: Turns | None = None,
         site_cache: timedelta = timedelta(hours=1),
     ) -> None:
-        """Keep the parts. `api_url` is what the operator configured, e.g. `https://acme.storeganise.com/api`."""
+        """Keep the parts.
+
+        `api_url` is what the operator configured, or the pinned address of an installation, e.g.
+        `https://acme.storeganise.com/api`; `turns` are shared by all clients of the account.
+        """
         self._http = http
         self._clock = clock
         self._base = f"{api_url.rstrip('/')}/v1/admin"
         self._authorization = authorization
         self._circuit = circuit
-        self._list_turn = asyncio.Lock()
-        self._single_turn = asyncio.Semaphore(in_flight)
-        self._site_cache = site_cache
-        self._sites: dict[SiteId, tuple[datetime, Site]] = {}
-        self._site_flights: SingleFlight[SiteId, Site] = SingleFlight()
+        self._turns = turns or Turns(in_flight=4)
+        self._sites: Kept[SiteId, Site] = Kept(clock, site_cache)
+        self._addons: Kept[AddonId, AddonRecord] = Kept(clock, site_cache)
+        self.ahead: timedelta | None = None
+        """How far Storeganise's clock is ahead of ours, by its last `Date` header; `None`: it sent none yet."""
 
     async def rental(self, rental_id: RentalId) -> Tenancy:
         """`GET unit-rentals/{id}` (help, article 343). Raises `NotFound`."""
@@ -161,12 +169,30 @@ class StoreganiseClient:
 
     async def site(self, site_id: SiteId, *, fresh: bool = False) -> Site:
         """`GET sites/{id}` (help, article 299), kept for the cache's time. Raises `NotFound`."""
-        if fresh:
-            return await self._read_site(site_id)
-        kept = self._sites.get(site_id)
-        if kept is not None and self._clock.now() < kept[0] + self._site_cache:
-            return kept[1]
-        return await self._site_flights.join(site_id, lambda: self._read_site(site_id))
+        call = _one("read a site", "sites", site_id)
+        read = partial(self._single, call, {"include": _FIELDS}, partial(wire.site, asked=site_id))
+        return await self._sites.get(site_id, read, fresh=fresh)
+
+    async def sites(self) -> list[Site]:
+        """`GET sites` (help, article 297) with custom fields, page by page. Complete, or an error."""
+        call = _Call("list sites", "sites", "sites")
+        return await self._listing(call, {"include": _FIELDS}, _UNITS, wire.site, lambda found: found.id)
+
+    async def addon(self, addon_id: AddonId, *, fresh: bool = False) -> AddonRecord:
+        """`GET addons/{id}` (help, article 343), kept for the cache's time. Raises `NotFound`."""
+        call = _one("read an installation", "addons", addon_id)
+        read = partial(self._single, call, {}, partial(wire.addon, asked=addon_id))
+        return await self._addons.get(addon_id, read, fresh=fresh)
+
+    @property
+    def key_refused(self) -> bool:
+        """Whether the key was refused lately, so that nothing is asked with it for a while."""
+        return self._circuit.reason == "credentials"
+
+    def forget(self) -> None:
+        """Drop what is kept, so that sites and installations are read anew."""
+        self._sites.clear()
+        self._addons.clear()
 
     async def job(self, job_id: JobId) -> Job:
         """`GET jobs/{id}` (help, article 299). Raises `NotFound`."""
@@ -189,26 +215,29 @@ class StoreganiseClient:
         call = _one("write a rental's fields", "unit-rentals", rental_id)
         return await self._write(call, body, lambda value: wire.rental(value, asked=rental_id))
 
-    async def _read_site(self, site_id: SiteId) -> Site:
-        asked_at = self._clock.now()
-        call = _one("read a site", "sites", site_id)
-        site = await self._single(call, {"include": _FIELDS}, lambda value: wire.site(value, asked=site_id))
-        self._sites[site_id] = (asked_at, site)
-        return site
+    async def post_task(self, target: Target, title: str, text: str) -> None:
+        """`POST jobs` of type task (add-on starter template). Never repeated here; the answer's body is of no use.
+
+        To the circuit all tasks are one subject: an account that takes none must not seem to be out of order.
+        """
+        _usable("post a task", (target.id,))
+        call = _Call("post a task", "jobs", "tasks")
+        async with self._turns.single():
+            await self._send(call, "POST", {}, wire.task_body(target, title, text), lambda _: None)
 
     async def _single(self, call: _Call, query: Mapping[str, str], read: Callable[[Any], Facts]) -> Facts:
-        async with self._single_turn:
+        async with self._turns.single():
             return await self._send(call, "GET", query, None, read)
 
     async def _write(self, call: _Call, body: bytes, read: Callable[[Any], Facts]) -> Facts | None:
         def shown(value: Any) -> Facts | None:
             return read(value) if wire.is_resource(value) else None
 
-        async with self._single_turn:
+        async with self._turns.single():
             return await self._send(call, "PUT", {}, body, shown)
 
     async def _page(self, call: _Call, query: Mapping[str, str], read: Callable[[object], Facts]) -> list[Facts]:
-        async with self._list_turn:
+        async with self._turns.list():
             return await self._send(call, "GET", query, None, lambda value: [read(row) for row in wire.rows(value)])
 
     async def _listing(
@@ -246,9 +275,11 @@ class StoreganiseClient:
         """Send one request and read its answer; the circuit learns how both went."""
         operation = Operation(UPSTREAM, call.name)
         with self._circuit.guard(call.name, call.subject):
+            sent_at = self._clock.now()
             response = await self._http.request(
                 method, self._url(call, query), operation=operation, headers=self._headers(body), body=body
             )
+            self._learn_time(response, sent_at)
             error = failure(response, operation, now=self._clock.now())
             if error is not None:
                 raise error
@@ -256,6 +287,12 @@ class StoreganiseClient:
                 return read(read_json(response, operation, due=method == "GET"))
             except wire.Mismatch as mismatch:
                 raise Unavailable(UPSTREAM, call.name, str(mismatch)) from mismatch
+
+    def _learn_time(self, response: Response, sent_at: datetime) -> None:
+        """Compare `Date` with the middle of the round trip; the header itself is cut to the second."""
+        theirs = http_date(response.headers.get("date"))
+        if theirs is not None:
+            self.ahead = theirs - (sent_at + (self._clock.now() - sent_at) / 2)
 
     def _url(self, call: _Call, query: Mapping[str, str]) -> str:
         tail = f"?{urlencode(query, safe=',')}" if query else ""

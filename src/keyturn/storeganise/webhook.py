@@ -16,7 +16,7 @@ import hmac
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NoReturn, TypeVar
 
@@ -74,6 +74,9 @@ class ParsedWebhook:
     addon: str | None
     """The add-on installation it comes from, where it says so."""
     api_url: str | None
+    """`None` where the event names none, empty where what it names is no address."""
+    body: bytes = field(repr=False)
+    """As received; not kept."""
     created: str | None
     noted: tuple[str, ...]
     """Names of the keys whose ids were unusable and were dropped."""
@@ -139,7 +142,8 @@ def parse(body: bytes, business: BusinessCode) -> ParsedWebhook:
         document=document,
         changed=changed,
         addon=addon,
-        api_url=plain.get("apiUrl"),
+        api_url=plain.get("apiUrl") or (None if envelope.get("apiUrl") is None else ""),
+        body=body,
         created=plain.get("created"),
         noted=named.unusable(),
     )

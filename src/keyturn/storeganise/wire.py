@@ -17,8 +17,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
-from keyturn.core.ids import GroupId, JobId, OwnerId, RentalId, SiteId, UnitId, is_id
+from keyturn.core.ids import AddonId, GroupId, JobId, OwnerId, RentalId, SiteId, UnitId, is_id
+from keyturn.core.installation import AddonRecord
+from keyturn.core.problem import Target
 from keyturn.core.rental import Job, Missing, Owner, Pin, Rental, RentalState, Site, Tenancy, Unit
+from keyturn.core.words import LANGUAGES
+from keyturn.storeganise.fields import CREDENTIALS, GROUP, OVERLOCKED, RENTAL_PIN, SYSTEM
 
 AnyId = TypeVar("AnyId", bound=str)
 AnyRecord = TypeVar("AnyRecord", Unit, Owner)
@@ -27,15 +31,10 @@ _YEARS = (1970, 2200)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _LANGUAGE = re.compile(r"([A-Za-z]{2})(?:[-_].*)?", re.ASCII)
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
-_CREDENTIALS = {
-    "url": "sensorberg_url",
-    "client_id": "sensorberg_clientId",
-    "client_secret": "sensorberg_clientSecret",
-}
-_PIN = "sensorberg_pin"
-_OVERLOCKED = "sensorberg_overlocked"
-_GROUP = "sensorberg_id"
-_SYSTEM = "securitySystem"
+_PIN = RENTAL_PIN.code
+_OVERLOCKED = OVERLOCKED.code
+_GROUP = GROUP.code
+_SYSTEM = SYSTEM.code
 _STATES = {state.value: state for state in RentalState}
 
 
@@ -96,6 +95,7 @@ def unit(value: object, *, asked: UnitId | None = None) -> Unit:
         name=_text(row.get("name")),
         rental_id=_typed(row, "rentalId", RentalId),
         group=group if isinstance(group, Missing) else GroupId(group),
+        archived=row.get("state") == "archived",
     )
 
 
@@ -118,12 +118,42 @@ def site(value: object, *, asked: SiteId | None = None) -> Site:
     """Read a site, with its own provider credentials where its custom fields carry them."""
     row = _record(value)
     fields = _custom_fields(row)
-    found = {ours: _text_field(fields, theirs) for ours, theirs in _CREDENTIALS.items()}
     return Site(
         id=SiteId(_own_id(row, asked)),
         system=_text_field(fields, _SYSTEM),
-        credentials={name: text for name, text in found.items() if isinstance(text, str)},
+        credentials=_credentials(fields),
+        language=_staff_language(row),
     )
+
+
+def addon(value: object, *, asked: AddonId | None = None) -> AddonRecord:
+    """Read an installation's record. How it names its site is not documented: `siteId`, `site`, `siteIds` count."""
+    row = _record(value)
+    several = row.get("siteIds")
+    named = [row.get("siteId"), row.get("site"), *(several if isinstance(several, list) else [])]
+    return AddonRecord(
+        id=AddonId(_own_id(row, asked)),
+        sites=frozenset(SiteId(text) for value in named if (text := _id_of(value)) is not None),
+        credentials=_credentials(_custom_fields(row)),
+    )
+
+
+def _staff_language(row: Mapping[str, Any]) -> str | None:
+    """Read the language of a site's staff: its own field, else the only one of ours in which the title is written.
+
+    A site record has no documented language; `title` is a map from language to text (captured samples).
+    """
+    own = _LANGUAGE.fullmatch(_text(row.get("language")) or "")
+    if own is not None and own[1].lower() in LANGUAGES:
+        return own[1].lower()
+    titles = _mapping(row.get("title"))
+    written = [language for language in LANGUAGES if _text(titles.get(language)) is not None]
+    return written[0] if len(written) == 1 else None
+
+
+def _credentials(fields: Mapping[str, Any] | None) -> dict[str, str]:
+    found = {ours: _text_field(fields, theirs) for ours, theirs in CREDENTIALS.items()}
+    return {name: text for name, text in found.items() if isinstance(text, str)}
 
 
 def job(value: object, *, asked: JobId | None = None) -> Job:
@@ -179,8 +209,18 @@ def rental_body(*, pin: Pin | Missing | None, overlocked: bool | None) -> bytes 
     return _body(fields) if fields else None
 
 
+def task_body(target: Target, title: str, text: str) -> bytes:
+    """Write a task for site staff about one record (add-on starter template)."""
+    about = {"targetType": target.kind.value, "targetId": target.id, "title": title, "desc": text}
+    return _json({"type": "task", "ownerId": None, "data": about})
+
+
 def _body(fields: Mapping[str, str | bool | None]) -> bytes:
-    return json.dumps({"customFields": dict(fields)}, ensure_ascii=False, separators=(",", ":")).encode()
+    return _json({"customFields": dict(fields)})
+
+
+def _json(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _record(value: object) -> Mapping[str, Any]:

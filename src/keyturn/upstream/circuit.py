@@ -10,7 +10,7 @@ spares an upstream that is down. What a call was about (`subject`) is compared, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
@@ -32,11 +32,17 @@ _WORDS = {
 class Circuit:
     """Remembers how the calls with one credential went."""
 
-    def __init__(self, name: str, clock: Clock, retry_cap: timedelta) -> None:
-        """Name the upstream as its errors do. No pause is longer than `retry_cap`, but for credentials (15 min)."""
+    def __init__(
+        self, name: str, clock: Clock, retry_cap: timedelta, *, on_paused: Callable[[str, str], None] | None = None
+    ) -> None:
+        """Name the upstream as its errors do. No pause is longer than `retry_cap`, but for credentials (15 min).
+
+        `on_paused` is told of each call that a pause keeps back: the name, and the reason in one word.
+        """
         self._name = name
         self._clock = clock
         self._cap = retry_cap
+        self._on_paused = on_paused
         self._failing: set[str] = set()
         self._forbidden: set[str] = set()
         self._growing = FIRST_PAUSE
@@ -72,6 +78,8 @@ class Circuit:
         if rest is not None and self._reason is not None:
             paused = Unavailable(self._name, operation, _WORDS[self._reason], retry_after=rest)
             paused.paused_for = rest
+            if self._on_paused is not None:
+                self._on_paused(self._name, self._reason)
             raise paused
 
     def _rest(self) -> timedelta | None:

@@ -1,37 +1,47 @@
 """The one way out: every request to a foreign service leaves here, and every answer is judged here.
 
-It must never call a host the settings do not allow, follow a redirect, keep a cookie, use a
-proxy from the environment, read without limit, or put a URL, a header or a body into an error.
+It must never call a host the settings do not allow, nor an address such a host must not stand for
+(`upstream.resolver`), follow a redirect, keep a cookie, use a proxy from the environment, read
+without limit, or put a URL, a header or a body into an error.
 Patience is not its business: it repeats a read once when the connection was lost, nothing else.
 Neighbours: `upstream.circuit` decides whether to call at all; clients turn answers into facts.
 """
 
 from __future__ import annotations
 
-import ipaddress
+import asyncio
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 from yarl import URL
 
+from keyturn import telemetry
 from keyturn.errors import CredentialsRejected, HostNotAllowed, NotFound, Refused, Unavailable, UpstreamError
+from keyturn.upstream.dates import retry_after
+from keyturn.upstream.hosts import is_loopback, listing
 from keyturn.upstream.jsonapi import read_document
+from keyturn.upstream.resolver import AddressForbidden, GuardedResolver
 
 _ADDRESS = re.compile(
     r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?(?:[/?][!-\"$-\[\]-~]*)?"
 )
 """A whole address in printable ASCII without user info, fragment, backslash, space or control character."""
-_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_LEADS_ASTRAY = (
+    "its name leads to an address that may not be called; a host in a private network must be listed by its full name"
+)
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 _AT_ONCE = 64 * 1024
 _TRANSIENT = frozenset({408, 425, 429})
 _PAUSING = frozenset({429, 503})
+_GATEWAY_TIMEOUT = 504
+_BEFORE_SENDING = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+"""There was no connection yet, so nothing can have happened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +61,20 @@ class Response:
     body: bytes = field(repr=False)
 
 
-OnAnswer = Callable[[str, str, str], None]
-"""Told of each request: upstream, operation, and "2xx" to "5xx" or "no answer"."""
+class Watch(Protocol):
+    """Is told of each request as it goes out and as it ends."""
+
+    def upstream_asked(self, upstream: str) -> None:
+        """A request goes out."""
+        ...
+
+    def upstream_request(self, upstream: str, operation: str, outcome: str, seconds: float) -> None:
+        """It ended: "2xx" to "5xx", "no answer", or "not sent" where its address may not be called."""
+        ...
+
+    def upstream_paused(self, upstream: str, reason: str) -> None:
+        """A call was kept back, because the upstream is left alone."""
+        ...
 
 
 class _ConnectionLost(aiohttp.ClientError):
@@ -70,19 +92,22 @@ class HttpClient:
         read_timeout_s: float = 10.0,
         total_timeout_s: float = 15.0,
         body_limit: int = 2 * 1024 * 1024,
-        on_answer: OnAnswer | None = None,
+        watch: Watch | None = None,
+        resolver: AbstractResolver | None = None,
     ) -> None:
         """Keep the rules.
 
         `allowed_hosts`: exact names or `*.suffix`, each for any port or for the one it carries.
-        Times in seconds, `body_limit` in bytes after decompression. `on_answer` is told how each request ended.
+        Times in seconds, `body_limit` in bytes after decompression. `resolver` finds the addresses of names,
+        the system's where it is left out; which of them may be called is decided here.
         """
         self._allowed = tuple(allowed_hosts)
         self._timeout = aiohttp.ClientTimeout(
             total=total_timeout_s, connect=connect_timeout_s, sock_connect=connect_timeout_s, sock_read=read_timeout_s
         )
         self._body_limit = body_limit
-        self._on_answer = on_answer
+        self._watch = watch
+        self._resolver = resolver
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -99,6 +124,11 @@ class HttpClient:
         if session is not None:
             await session.close()
 
+    def paused(self, name: str, reason: str) -> None:
+        """Take note of a call that a circuit kept back. `name` may say of which account: "storeganise of acme"."""
+        if self._watch is not None:
+            self._watch.upstream_paused(name.partition(" of ")[0], reason)
+
     async def request(
         self, method: str, url: str, *, operation: Operation, headers: Mapping[str, str], body: bytes | None = None
     ) -> Response:
@@ -106,7 +136,6 @@ class HttpClient:
 
         Raises `HostNotAllowed` before anything is sent, and `Unavailable` where no answer came.
         """
-        check_address(url, self._allowed, operation)
         try:
             try:
                 return await self._counted(method, url, operation, headers, body)
@@ -114,22 +143,39 @@ class HttpClient:
                 if method != "GET":
                     raise
                 return await self._counted(method, url, operation, headers, body)
+        except AddressForbidden:
+            raise _forbidden(operation, _LEADS_ASTRAY) from None
         except TimeoutError as error:
-            raise _silent(operation, "no answer in time") from error
+            raise _silent(operation, "no answer in time", sent=not isinstance(error, _BEFORE_SENDING)) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _silent(operation, _why(error)) from None
+            raise _silent(operation, _why(error), sent=not isinstance(error, _BEFORE_SENDING)) from None
 
     async def _counted(
         self, method: str, url: str, operation: Operation, headers: Mapping[str, str], body: bytes | None
     ) -> Response:
-        outcome = "no answer"
-        try:
-            response = await self._send(method, url, operation, headers, body)
-            outcome = f"{response.status // 100}xx"
-            return response
-        finally:
-            if self._on_answer is not None:
-                self._on_answer(operation.upstream, operation.name, outcome)
+        outcome, begun = "no answer", asyncio.get_running_loop().time()
+        name = f"{operation.upstream}: {operation.name}"
+        with telemetry.calling(name, upstream=operation.upstream, operation=operation.name) as span:
+            self._asked(operation)
+            try:
+                check_address(url, self._allowed, operation)
+                response = await self._send(method, url, operation, headers, body)
+                outcome = f"{response.status // 100}xx"
+            except (HostNotAllowed, AddressForbidden):
+                outcome = "not sent"
+                raise
+            finally:
+                span.note(outcome=outcome)
+                self._ended(operation, outcome, asyncio.get_running_loop().time() - begun)
+        return response
+
+    def _asked(self, operation: Operation) -> None:
+        if self._watch is not None:
+            self._watch.upstream_asked(operation.upstream)
+
+    def _ended(self, operation: Operation, outcome: str, seconds: float) -> None:
+        if self._watch is not None:
+            self._watch.upstream_request(operation.upstream, operation.name, outcome, seconds)
 
     async def _send(
         self, method: str, url: str, operation: Operation, headers: Mapping[str, str], body: bytes | None
@@ -157,9 +203,10 @@ class HttpClient:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
+            resolver = GuardedResolver(self._allowed, self._resolver or aiohttp.ThreadedResolver())
             self._session = aiohttp.ClientSession(
                 # How many requests are under way is each client's own rule.
-                connector=aiohttp.TCPConnector(limit=0, use_dns_cache=True),
+                connector=aiohttp.TCPConnector(limit=0, use_dns_cache=True, resolver=resolver),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
                 skip_auto_headers=("Content-Type",),
@@ -189,9 +236,9 @@ def check_address(url: str, allowed_hosts: Sequence[str], operation: Operation) 
     if match is None:
         raise _forbidden(operation, "the address is not a plain http(s) address")
     host, port = match["host"].lower(), int(match["port"] or _DEFAULT_PORTS[match["scheme"]])
-    if not any(_allows(entry.lower(), host, port) for entry in allowed_hosts):
+    if listing(host, port, allowed_hosts) is None:
         raise _forbidden(operation, "the host is not in network.allowed_hosts")
-    if match["scheme"] == "http" and not _is_loopback(host):
+    if match["scheme"] == "http" and not is_loopback(host):
         raise _forbidden(operation, "http is for loopback addresses only")
     if _as_sent(url) != (host.strip("[]"), port):
         raise _forbidden(operation, "the address can be read in two ways")
@@ -205,31 +252,6 @@ def _as_sent(url: str) -> tuple[str | None, int | None]:
     except ValueError:
         return None, None
     return host, port
-
-
-def _allows(entry: str, host: str, port: int) -> bool:
-    name, listed_port = _split(entry)
-    if listed_port is not None and listed_port != port:
-        return False
-    if not name.startswith("*."):
-        return host.strip("[]") == name.strip("[]")
-    labels = host.removesuffix(name[1:])
-    return labels != host and all(_LABEL.fullmatch(label) for label in labels.split("."))
-
-
-def _split(entry: str) -> tuple[str, int | None]:
-    """Split an entry into name and port. A bare IPv6 address has several colons and no port."""
-    name, colon, port = entry.rpartition(":")
-    if colon and port.isdigit() and (":" not in name or name.endswith("]")):
-        return name, int(port)
-    return entry, None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def failure(
@@ -247,7 +269,8 @@ def failure(
             return None
         case _ if status in _TRANSIENT or status >= 500:  # noqa: PLR2004  the range is the meaning
             wait = retry_after(response.headers.get("retry-after"), now)
-            return Unavailable(upstream, name, reason, retry_after=wait, pauses=status in _PAUSING)
+            pauses, uncertain = status in _PAUSING, status == _GATEWAY_TIMEOUT
+            return Unavailable(upstream, name, reason, retry_after=wait, pauses=pauses, uncertain=uncertain)
         case 401:
             return CredentialsRejected(upstream, name, "answered 401: the credentials are not accepted")
         case 404:
@@ -269,30 +292,8 @@ def read_json(response: Response, operation: Operation, *, due: bool) -> Any:
         raise _silent(operation, "unreadable answer") from None
 
 
-def retry_after(text: str | None, now: datetime) -> timedelta | None:
-    """Read a `Retry-After` header: seconds or an HTTP date (RFC 9110, 10.2.3). Nonsense is `None`."""
-    if text is None:
-        return None
-    stripped = text.strip()
-    if re.fullmatch(r"[0-9]{1,9}", stripped, re.ASCII):
-        return timedelta(seconds=int(stripped))
-    moment = http_date(stripped)
-    return None if moment is None else max(moment - now, timedelta())
-
-
-def http_date(text: str | None) -> datetime | None:
-    """Read an HTTP date such as `Date` carries; `None` for anything else."""
-    if text is None:
-        return None
-    try:
-        moment = parsedate_to_datetime(text)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None
-
-
-def _silent(operation: Operation, reason: str) -> Unavailable:
-    return Unavailable(operation.upstream, operation.name, reason)
+def _silent(operation: Operation, reason: str, *, sent: bool = True) -> Unavailable:
+    return Unavailable(operation.upstream, operation.name, reason, uncertain=sent)
 
 
 def _forbidden(operation: Operation, reason: str) -> HostNotAllowed:

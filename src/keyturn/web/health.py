@@ -8,14 +8,16 @@ anybody who reaches the port can read them.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from keyturn.core.installation import InstallationState
+from keyturn.core.problem import ProblemCode
 from keyturn.core.work import Load
 from keyturn.errors import DatabaseUnavailable
 from keyturn.logs import logger
@@ -39,10 +41,13 @@ class Readiness:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Gauge:
-    """The work at one instant of the database's clock."""
+    """The work at one instant of the database's clock, and what waits for people."""
 
     load: Load
     now: datetime
+    problems: Mapping[ProblemCode, int] = field(default_factory=dict)
+    """Open problems by code."""
+    installations: Mapping[InstallationState, int] = field(default_factory=dict)
 
 
 ReadyProbe = Callable[[], Awaitable[Readiness]]
@@ -85,6 +90,7 @@ class Health:
         except DatabaseUnavailable:
             return Response("# the database cannot be reached\n", 503, media_type="text/plain")
         self._metrics.show_load(gauge.load, gauge.now)
+        self._metrics.show_census(gauge.problems, gauge.installations)
         return Response(self._metrics.render(), headers={"content-type": CONTENT_TYPE})
 
 

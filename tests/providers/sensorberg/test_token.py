@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from contract.provider_contract import ERIKA, RENTAL
 from keyturn.clock import MovableClock
 from keyturn.core.ids import TenantUrl
-from keyturn.errors import CredentialsRejected, Unavailable, UpstreamError
+from keyturn.errors import CredentialsRejected, Refused, Unavailable, UpstreamError
 from keyturn.providers.protocol import Provider
 from keyturn.providers.sensorberg.simulator import Knobs
 from keyturn.providers.sensorberg.token import (
@@ -239,6 +239,49 @@ async def test_token_renewed_by_another_process() -> None:
         await _use(second)
         await _use(first, 10)
         assert made.sim.tokens_issued == 2
+
+
+async def test_greeting_uses_the_token_there_is() -> None:
+    """A greeting with a stored token fetches none, so that nobody else's token ends with it; it reads and no more."""
+    async with tenant(Knobs(token_policy="revoke_previous")) as made:
+        await _use(made.provider())
+        for _ in range(2):
+            await made.provider().greet()
+        assert made.sim.tokens_issued == 1
+        assert [entry.route for entry in made.sim.journal.entries if entry.kind != "token"][-2:] == ["users.get"] * 2
+
+
+async def test_greeting_learns_the_time() -> None:
+    """After a greeting the backend's own time is known."""
+    async with tenant(Knobs(clock_skew_s=-300.0)) as made:
+        provider = made.provider()
+        await provider.greet()
+        assert provider.time() == made.clock.now() - timedelta(minutes=5)
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        (Fault.status(401, body=b""), CredentialsRejected),
+        (Fault.status(403, body=b""), Refused),
+        (Fault.status(500), Unavailable),
+        (Fault.reset_before(), Unavailable),
+    ],
+    ids=["401", "403", "500", "reset"],
+)
+async def test_greeting_says_what_is_wrong(fault: Fault, expected: type[UpstreamError]) -> None:
+    """Whoever is not welcome hears why."""
+    async with tenant() as made:
+        made.sim.faults.add(route="users.get", fault=fault, times=None)
+        with pytest.raises(expected):
+            await made.provider().greet()
+
+
+async def test_greeting_with_a_refused_client() -> None:
+    """A client that is refused cannot greet."""
+    async with tenant() as made:
+        with pytest.raises(CredentialsRejected):
+            await made.provider(client_secret="wrong").greet()
 
 
 async def test_late_answer_about_an_old_token() -> None:

@@ -11,7 +11,8 @@ PUT for updates) and "Authentication".
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -19,12 +20,13 @@ from urllib.parse import quote
 from keyturn.clock import Clock
 from keyturn.core.ids import ExternalId, OwnerId, TenantUrl
 from keyturn.core.rental import Owner, Pin
-from keyturn.errors import CredentialsRejected, Unavailable
+from keyturn.errors import CredentialsRejected, LeaseLost, Unavailable
 from keyturn.providers.protocol import Membership, Shown
 from keyturn.providers.sensorberg import wire
 from keyturn.providers.sensorberg.token import UPSTREAM, Token, TokenCache
 from keyturn.upstream.circuit import Circuit
-from keyturn.upstream.http import HttpClient, Operation, Response, failure, http_date, read_json
+from keyturn.upstream.dates import http_date
+from keyturn.upstream.http import HttpClient, Operation, Response, failure, read_json
 from keyturn.upstream.jsonapi import complaints
 
 MEDIA_TYPE = "application/vnd.api+json"
@@ -46,9 +48,14 @@ class SensorbergClient:
         tenant: TenantUrl,
         tokens: TokenCache,
         circuit: Circuit,
-        limiter: asyncio.Semaphore,
+        limiter: AbstractAsyncContextManager[Any],
+        permitted: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Keep the parts. `tenant` is the backend's base URL; `limiter` is shared by all clients of it."""
+        """Keep the parts.
+
+        `tenant` is the backend's base URL; `limiter` is shared by all clients of it; `permitted` says whether the
+        task at hand may still start a call.
+        """
         self.tenant = tenant
         self._http = http
         self._clock = clock
@@ -56,6 +63,7 @@ class SensorbergClient:
         self._tokens = tokens
         self._circuit = circuit
         self._limiter = limiter
+        self._permitted = permitted
         self._ahead = timedelta()
 
     def time(self) -> datetime:
@@ -122,8 +130,10 @@ class SensorbergClient:
         if body is not None:
             headers["Content-Type"] = MEDIA_TYPE
         async with self._limiter:
-            # The pause may have begun while this call waited for its turn.
+            # The pause may have begun, and the lease may have run out, while this call waited for its turn.
             self._circuit.check(operation.name)
+            if not self._permitted():
+                raise LeaseLost("the lease has run out; no further call is made under it")
             sent_at = self._clock.now()
             url = f"{self._base}/{path}"
             response = await self._http.request(method, url, operation=operation, headers=headers, body=body)

@@ -18,6 +18,7 @@ import base64
 import json
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -146,7 +147,7 @@ class TokenCache:
         tenant: TenantUrl,
         client_id: str,
         client_secret: str,
-        limiter: asyncio.Semaphore,
+        limiter: AbstractAsyncContextManager[Any],
         tokens: TokenStore,
         secret_key: bytes,
     ) -> None:

@@ -1,6 +1,6 @@
 """How the tables came to be: one Alembic revision per change, run when the database is opened.
 
-`upgrade` and `verify` are all that the rest of the program uses. The caller owns the transaction
+`upgrade`, `verify` and `newest` are all that the rest of the program uses. The caller owns the transaction
 and makes sure that only one process migrates at a time. A revision never imports the present
 schema: it says what was true when it was written.
 """
@@ -16,7 +16,7 @@ from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection
 
-from keyturn.errors import DatabaseTooNew, DatabaseUnavailable
+from keyturn.errors import DatabaseNotReady, DatabaseTooNew
 
 
 def upgrade(connection: Connection, place: str) -> None:
@@ -31,16 +31,21 @@ def upgrade(connection: Connection, place: str) -> None:
 def verify(connection: Connection, place: str) -> None:
     """Make sure the tables are this program's, without changing them.
 
-    Raises `DatabaseTooNew`, or `DatabaseUnavailable` where they are missing or older.
+    Raises `DatabaseTooNew`, or `DatabaseNotReady` where they are missing or older.
     """
     scripts = ScriptDirectory.from_config(_config())
     current = _current(connection, scripts, place)
     if current is None:
-        raise DatabaseUnavailable(f"{place} holds no Keyturn tables yet; start `keyturn serve` once.")
+        raise DatabaseNotReady(f"{place} holds no Keyturn tables yet; start `keyturn serve` once.", made=False)
     if current != scripts.get_current_head():
-        raise DatabaseUnavailable(
-            f"{place} is from an older Keyturn; start `keyturn serve` once to bring it up to date."
+        raise DatabaseNotReady(
+            f"{place} is from an older Keyturn; start `keyturn serve` once to bring it up to date.", made=True
         )
+
+
+def newest() -> str | None:
+    """Return the revision that this program works with."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
 
 
 def _current(connection: Connection, scripts: ScriptDirectory, place: str) -> str | None:

@@ -91,6 +91,10 @@ class Knobs:
     """`Retry-After` of a 429; None: not sent."""
     error_shape: Literal["error", "empty", "html"] = "error"
     """Body of an error: `{"error": {"type", "message"}}`, `{}` or an HTML page."""
+    date_header: bool = True
+    """Whether answers carry `Date` (of the simulator, not of one account)."""
+    clock_skew_s: float = 0.0
+    """How far Storeganise's clock is ahead of ours, in seconds; only `Date` shows it (of the simulator)."""
     malformed_id_status: Literal[404, 400] = 404
     """Answer to an id that is not 24 hex digits."""
     addon_limited_to_site: bool = False

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from email.utils import format_datetime
 from typing import Any
 
 from keyturn.clock import Clock
@@ -134,8 +137,11 @@ class StoreganiseSimulator:
         return json_reply({"error": {"type": kind, "message": kind.replace("_", " ").capitalize()}}, status)
 
     def dress(self, reply: Reply) -> Reply:
-        """Return the answer as it is: the service adds nothing that matters."""
-        return reply
+        """Return the answer with `Date`."""
+        if not self.knobs.date_header:
+            return reply
+        now = self.clock.now() + timedelta(seconds=self.knobs.clock_skew_s)
+        return replace(reply, headers=(*reply.headers, ("date", format_datetime(now, usegmt=True))))
 
     def _failure(self, account: Account, status: int) -> Reply:
         match account.knobs.error_shape:

@@ -22,6 +22,7 @@ def upgrade() -> None:
     op.add_column("deliveries", _text("addon_id"))
     op.create_index("ix_deliveries_addon_id", "deliveries", ["addon_id"])
     op.add_column("work", _text("trace"))
+    op.add_column("lanes", _number("asked_until"))
     for column in (
         _text("details"),
         _text("target_kind"),

@@ -1,0 +1,169 @@
+"""All accounts that are served, each built when it is first asked for.
+
+An account comes from the settings, from add-on installations, or from both: one address is one business, with
+one lane and one memory, however many ways lead to it. Which installations serve it may change while the service
+runs, so they are looked up again each time its lane is claimed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from keyturn.backends import Backends
+from keyturn.clock import Clock
+from keyturn.core.ids import AddonId, BusinessCode, SiteId
+from keyturn.core.installation import Installation, code_for
+from keyturn.core.policy import Policy
+from keyturn.core.work import Kind
+from keyturn.engine.business import Business
+from keyturn.settings import Settings
+from keyturn.settings.model import BusinessSettings
+from keyturn.store.businesses import Businesses
+from keyturn.store.installations import Installations
+from keyturn.storeganise.account import Key, StoreganiseAccount
+from keyturn.storeganise.client import AddonKey, ApiKey, Authorization, StoreganiseClient
+from keyturn.storeganise.turns import Turns
+from keyturn.upstream.circuit import Circuit
+from keyturn.upstream.http import HttpClient
+
+SYSTEM = "sensorberg"
+"""The value of a site's `securitySystem` field that puts it in scope."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Served:
+    """One account, and what its business is built from."""
+
+    business: Business
+    api_url: str
+    account: StoreganiseAccount
+    turns: Turns
+    own: Key | None
+    installed: dict[AddonId, Key]
+
+
+class Directory:
+    """Finds businesses by code."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        http: HttpClient,
+        clock: Clock,
+        backends: Backends,
+        remembered: Businesses,
+        installations: Installations,
+    ) -> None:
+        self._settings = settings
+        self._http = http
+        self._clock = clock
+        self._backends = backends
+        self._remembered = remembered
+        self._installations = installations
+        self._served: dict[BusinessCode, Served] = {}
+
+    async def start(self) -> None:
+        """Remember the accounts of the settings. Raises `AccountKnown`, `DatabaseUnavailable`."""
+        for name, business in self._settings.businesses.items():
+            await self._remembered.remember(BusinessCode(name), business.api_url, self._clock.now())
+
+    async def codes(self) -> list[BusinessCode]:
+        """Return the codes of all accounts that are served, those of the settings first."""
+        named = [BusinessCode(code) for code in self._settings.businesses]
+        if self._settings.addon is None:
+            return named
+        approved = {i.business for i in await self._installations.all() if i.served and i.business is not None}
+        return [*named, *sorted(approved - set(named))]
+
+    async def open(self, code: BusinessCode) -> Business | None:
+        """Return a business with the keys it has now; `None` where nobody may serve it (any more)."""
+        installed = await self._installations.of(code) if self._settings.addon is not None else []
+        named = self._settings.businesses.get(code)
+        if named is None and not installed:
+            return None
+        served = self._served.get(code)
+        if served is None:
+            api_url = named.api_url if named is not None else str(installed[0].api_url)
+            served = self._served[code] = await self._build(code, named, api_url)
+        served.account.hold(served.own, [self._key(served, one) for one in installed])
+        return served.business
+
+    def turns(self, code: BusinessCode) -> Turns:
+        """Return the turns of a business that was opened."""
+        return self._served[code].turns
+
+    async def _build(self, code: BusinessCode, named: BusinessSettings | None, api_url: str) -> Served:
+        turns = Turns(self._settings.policy.storeganise_in_flight)
+        key = named.api_key.get_secret_value() if named is not None and named.api_key is not None else None
+        own = None if key is None else Key(client=self._client(f"storeganise of {code}", api_url, ApiKey(key), turns))
+        account = StoreganiseAccount(
+            clock=self._clock,
+            system=SYSTEM,
+            has_credentials=named is not None and named.sensorberg is not None,
+            hint=partial(self._hint, code),
+        )
+        business = Business(
+            code=code,
+            source=account,
+            policy=make_policy(self._settings, plain=own is not None),
+            memory_since=await self._remembered.since(code) or self._clock.now(),
+            zone=partial(self._settings.zone, code),
+            provider_for=partial(self._backends.for_site, code),
+            provider_at=partial(self._backends.at, code),
+            language=partial(self._settings.language, code),
+        )
+        return Served(business=business, api_url=api_url, account=account, turns=turns, own=own, installed={})
+
+    def _key(self, served: Served, installation: Installation) -> Key:
+        """Return the installation's key; its client is kept, and with it what it has learnt."""
+        addon_id, addon = installation.addon_id, self._settings.addon
+        if addon_id not in served.installed and addon is not None:
+            own = addon.installations.get(addon_id)
+            secret = own.api_key if own is not None and own.api_key is not None else addon.api_key
+            authorization = AddonKey(addon_id, secret.get_secret_value())
+            name = f"storeganise of {served.business.code}"
+            served.installed[addon_id] = Key(
+                client=self._client(name, served.api_url, authorization, served.turns),
+                addon_id=addon_id,
+                sites=frozenset(SiteId(site) for site in own.sites) if own is not None and own.sites else None,
+            )
+        return served.installed[addon_id]
+
+    def _client(self, name: str, api_url: str, authorization: Authorization, turns: Turns) -> StoreganiseClient:
+        timing = self._settings.timing
+        return StoreganiseClient(
+            http=self._http,
+            clock=self._clock,
+            api_url=api_url,
+            authorization=authorization,
+            circuit=Circuit(name, self._clock, timing.retry_cap, on_paused=self._http.paused),
+            turns=turns,
+            site_cache=timing.site_cache,
+        )
+
+    async def _hint(self, code: BusinessCode, kind: str, subjects: list[str]) -> dict[str, AddonId]:
+        kinds = {one.value: one for one in Kind}
+        if kind not in kinds or not subjects:
+            return {}
+        return await self._installations.last_named(code, kinds[kind], subjects)
+
+
+def wanted_code(settings: Settings, api_url: str) -> str:
+    """Return what an account at this address is called: as in the settings, else after its host."""
+    named = (code for code, business in settings.businesses.items() if business.api_url == api_url)
+    return next(named, None) or code_for(api_url)
+
+
+def make_policy(settings: Settings, *, plain: bool) -> Policy:
+    """Return the operator's rules as the decision takes them."""
+    policy, timing = settings.policy, settings.timing
+    return Policy(
+        system=SYSTEM,
+        plain=plain,
+        pin_length=policy.pin_length,
+        group_from_unit_name=policy.group_from_unit_name,
+        prepare_reserved=policy.prepare_reserved,
+        confirm_vanished=timing.confirm_vanished,
+    )
