@@ -20,7 +20,7 @@ from starlette.applications import Starlette
 
 from keyturn import telemetry
 from keyturn.backends import PERMIT, Backends
-from keyturn.businesses import SYSTEM, Directory, wanted_code
+from keyturn.businesses import SYSTEM, Directory, sweeps, wanted_code
 from keyturn.clock import Clock, SystemClock
 from keyturn.core.ids import BusinessCode, PinHash, RentalId
 from keyturn.core.pin import draw_pin
@@ -203,6 +203,7 @@ def _addon_door(settings: Settings, installations: Installations, problems: Prob
         callable_address=settings.network.callable_address,
         name=partial(wanted_code, settings),
         trusted=settings.addon.auto_register,
+        sweeps=sweeps(settings),
     )
     return AddonDoor(door=door(settings.addon.signature_secrets), admit=registrar.admit)
 

@@ -7,7 +7,7 @@ runs, so they are looked up again each time its lane is claimed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from keyturn.backends import Backends
@@ -15,7 +15,7 @@ from keyturn.clock import Clock
 from keyturn.core.ids import AddonId, BusinessCode, SiteId
 from keyturn.core.installation import Installation, code_for
 from keyturn.core.policy import Policy
-from keyturn.core.work import Kind
+from keyturn.core.work import DELTA_SWEEP, UNIT_SWEEP, Kind, Subject
 from keyturn.engine.business import Business
 from keyturn.settings import Settings
 from keyturn.settings.model import BusinessSettings
@@ -63,11 +63,14 @@ class Directory:
         self._remembered = remembered
         self._installations = installations
         self._served: dict[BusinessCode, Served] = {}
+        self.sweeps = sweeps(settings)
+        """What keeps each account in step without webhooks."""
 
     async def start(self) -> None:
-        """Remember the accounts of the settings. Raises `AccountKnown`, `DatabaseUnavailable`."""
+        """Remember the accounts of the settings. Raises `AccountKnown`, `CodeTaken`, `DatabaseUnavailable`."""
         for name, business in self._settings.businesses.items():
             await self._remembered.remember(BusinessCode(name), business.api_url, self._clock.now())
+        await self._remembered.name([BusinessCode(name) for name in self._settings.businesses])
 
     async def codes(self) -> list[BusinessCode]:
         """Return the codes of all accounts that are served, those of the settings first."""
@@ -87,7 +90,8 @@ class Directory:
         if served is None:
             api_url = named.api_url if named is not None else str(installed[0].api_url)
             served = self._served[code] = await self._build(code, named, api_url)
-        served.account.hold(served.own, [self._key(served, one) for one in installed])
+        mine = [one for one in installed if one.api_url == served.api_url]
+        served.account.hold(served.own, [self._key(served, one) for one in mine])
         return served.business
 
     def turns(self, code: BusinessCode) -> Turns:
@@ -97,12 +101,14 @@ class Directory:
     async def _build(self, code: BusinessCode, named: BusinessSettings | None, api_url: str) -> Served:
         turns = Turns(self._settings.policy.storeganise_in_flight)
         key = named.api_key.get_secret_value() if named is not None and named.api_key is not None else None
-        own = None if key is None else Key(client=self._client(f"storeganise of {code}", api_url, ApiKey(key), turns))
+        circuit = self._circuit(code)
+        own = None if key is None else Key(client=self._client(api_url, ApiKey(key), turns, circuit))
         account = StoreganiseAccount(
             clock=self._clock,
             system=SYSTEM,
             has_credentials=named is not None and named.sensorberg is not None,
             hint=partial(self._hint, code),
+            gaps=self._installations,
         )
         business = Business(
             code=code,
@@ -123,24 +129,33 @@ class Directory:
             own = addon.installations.get(addon_id)
             secret = own.api_key if own is not None and own.api_key is not None else addon.api_key
             authorization = AddonKey(addon_id, secret.get_secret_value())
-            name = f"storeganise of {served.business.code}"
+            # A record of another site may be answered 403, which says nothing about the key.
+            circuit = self._circuit(served.business.code, forbidden_pauses=False)
             served.installed[addon_id] = Key(
-                client=self._client(name, served.api_url, authorization, served.turns),
+                client=self._client(served.api_url, authorization, served.turns, circuit),
                 addon_id=addon_id,
                 sites=frozenset(SiteId(site) for site in own.sites) if own is not None and own.sites else None,
             )
-        return served.installed[addon_id]
+        return replace(served.installed[addon_id], unseen_since=installation.unseen_since)
 
-    def _client(self, name: str, api_url: str, authorization: Authorization, turns: Turns) -> StoreganiseClient:
-        timing = self._settings.timing
+    def _circuit(self, code: BusinessCode, *, forbidden_pauses: bool = True) -> Circuit:
+        return Circuit(
+            f"storeganise of {code}",
+            self._clock,
+            self._settings.timing.retry_cap,
+            forbidden_pauses=forbidden_pauses,
+            on_paused=self._http.paused,
+        )
+
+    def _client(self, api_url: str, authorization: Authorization, turns: Turns, circuit: Circuit) -> StoreganiseClient:
         return StoreganiseClient(
             http=self._http,
             clock=self._clock,
             api_url=api_url,
             authorization=authorization,
-            circuit=Circuit(name, self._clock, timing.retry_cap, on_paused=self._http.paused),
+            circuit=circuit,
             turns=turns,
-            site_cache=timing.site_cache,
+            site_cache=self._settings.timing.site_cache,
         )
 
     async def _hint(self, code: BusinessCode, kind: str, subjects: list[str]) -> dict[str, AddonId]:
@@ -148,6 +163,11 @@ class Directory:
         if kind not in kinds or not subjects:
             return {}
         return await self._installations.last_named(code, kinds[kind], subjects)
+
+
+def sweeps(settings: Settings) -> list[Subject]:
+    """Return what keeps an account in step without webhooks."""
+    return [DELTA_SWEEP, UNIT_SWEEP] if settings.policy.group_from_unit_name else [DELTA_SWEEP]
 
 
 def wanted_code(settings: Settings, api_url: str) -> str:

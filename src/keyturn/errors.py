@@ -6,7 +6,8 @@
     │   ├── DatabaseUnavailable    the database cannot be reached, or is locked
     │   │   └── DatabaseNotReady   its tables are missing or older; starting the service makes them
     │   ├── DatabaseTooNew         the database was written by a newer Keyturn
-    │   └── AccountKnown           the settings call an account by another name than the database does
+    │   ├── AccountKnown           the settings call an account by another name than the database does
+    │   └── CodeTaken              the settings give an account's name to another account
     ├── WebhookRejected            a delivery is not accepted
     ├── LeaseLost                  another worker has taken the lane
     ├── Busy                       a command's turn with a business did not come in time
@@ -82,6 +83,18 @@ class AccountKnown(StartError):
         super().__init__(
             f"businesses.{wanted}: this account is remembered as {known}, with everything known about it; "
             f"write [businesses.{known}] instead"
+        )
+
+
+class CodeTaken(StartError):
+    """The settings give a code to another account than the one installations of the add-on know by it."""
+
+    code = "code_taken"
+
+    def __init__(self, wanted: str, address: str) -> None:
+        super().__init__(
+            f"businesses.{wanted}: installations of the add-on know the account at {address} by this code; "
+            "choose another code, or forget them with `keyturn addons forget`"
         )
 
 

@@ -13,11 +13,10 @@ import asyncio
 import socket
 import sys
 from collections.abc import Coroutine
-from contextlib import nullcontext, suppress
+from contextlib import closing, nullcontext, suppress
 from datetime import timedelta
 
 from keyturn.bootstrap import Service, assemble
-from keyturn.engine.resolve import DELTA_SWEEP, UNIT_SWEEP
 from keyturn.errors import DatabaseUnavailable, SettingsError
 from keyturn.logs import logger
 from keyturn.settings import Settings
@@ -35,26 +34,26 @@ KEPT = timedelta(days=30)
 
 async def serve(settings: Settings) -> None:
     """Run web and worker in one process until told to stop. Raises `StartError`."""
-    listener = listen(settings.server.host, settings.server.port)
-    sys.setswitchinterval(SWITCH_S)
-    stop = asyncio.Event()
-    async with assemble(settings) as service:
-        await plan_sweeps(service)
-        with stop_on_signals(stop):
-            logger().info("started", host=settings.server.host, port=settings.server.port)
-            await run(service, listener, stop)
+    host, port, stop = settings.server.host, settings.server.port, asyncio.Event()
+    with closing(listen(host, port)) as listener:
+        sys.setswitchinterval(SWITCH_S)
+        async with assemble(settings) as service:
+            await plan_sweeps(service)
+            with stop_on_signals(stop):
+                logger().info("started", host=host, port=port)
+                await run(service, listener, stop)
     logger().info("stopped")
 
 
 async def web(settings: Settings) -> None:
     """Take webhooks until told to stop. Raises `StartError`, or `SettingsError` without PostgreSQL."""
     _check_shared(settings, "web")
-    listener = listen(settings.server.host, settings.server.port)
-    stop = asyncio.Event()
-    async with assemble(settings, works=False) as service:
-        with stop_on_signals(stop):
-            logger().info("web_started", host=settings.server.host, port=settings.server.port)
-            await _together(stop, serve_web(service.app, listener, stop), _follow_clock(service, stop))
+    host, port, stop = settings.server.host, settings.server.port, asyncio.Event()
+    with closing(listen(host, port)) as listener:
+        async with assemble(settings, works=False) as service:
+            with stop_on_signals(stop):
+                logger().info("web_started", host=host, port=port)
+                await _together(stop, serve_web(service.app, listener, stop), _follow_clock(service, stop))
     logger().info("stopped")
 
 
@@ -64,14 +63,14 @@ async def worker(settings: Settings, port: int | None) -> None:
     Raises `StartError`, or `SettingsError` without PostgreSQL.
     """
     _check_shared(settings, "worker")
-    listener = listen(settings.server.host, port) if port is not None else None
     stop = asyncio.Event()
-    async with assemble(settings) as service:
-        await plan_sweeps(service)
-        with stop_on_signals(stop):
-            logger().info("worker_started", worker=service.worker.name, port=port)
-            watched = [] if listener is None else [serve_web(service.probes, listener, stop)]
-            await _together(stop, *_working(service, stop), *watched)
+    with closing(listen(settings.server.host, port)) if port is not None else nullcontext() as listener:
+        async with assemble(settings) as service:
+            await plan_sweeps(service)
+            with stop_on_signals(stop):
+                logger().info("worker_started", worker=service.worker.name, port=port)
+                watched = [] if listener is None else [serve_web(service.probes, listener, stop)]
+                await _together(stop, *_working(service, stop), *watched)
     logger().info("stopped")
 
 
@@ -83,10 +82,7 @@ async def run(service: Service, listener: socket.socket, stop: asyncio.Event) ->
 async def plan_sweeps(service: Service) -> None:
     """Make up for what was missed while nobody listened, and keep doing so."""
     for code in await service.directory.codes():
-        business = await service.directory.open(code)
-        names_count = business is not None and business.policy.group_from_unit_name
-        sweeps = [DELTA_SWEEP, UNIT_SWEEP] if names_count else [DELTA_SWEEP]
-        await service.work.wake(code, sweeps, "the service started")
+        await service.work.wake(code, service.directory.sweeps, "the service started")
 
 
 def _check_shared(settings: Settings, command: str) -> None:

@@ -146,4 +146,4 @@ async def nothing(_database: Database) -> None:
 
 async def an_installation(database: Database) -> None:
     """Let an installation of the add-on come that waits for approval."""
-    await Installations(database).register(ADDON, "https://acme.storeganise.com/api", wanted=ACME, trusted=False)
+    await Installations(database).register(ADDON, "https://acme.storeganise.com/api", wanted=ACME)

@@ -68,7 +68,7 @@ def test_nobody_yet(desk: Desk) -> None:
 
 
 def test_approving(any_desk: Desk) -> None:
-    """What was kept is due at once, and it says how much that was."""
+    """What was kept is due at once, with a sweep for what came before, and it says how much that was."""
     some(any_desk)
 
     assert any_desk.due() == set()
@@ -77,7 +77,7 @@ def test_approving(any_desk: Desk) -> None:
 
     assert said.code == 0
     assert said.out == "addon1 is served as acme from now on. What 2 kept events named is due now.\n"
-    assert any_desk.due() == {("acme", "rental", "r1"), ("acme", "rental", "r2")}
+    assert any_desk.due() == {("acme", "rental", "r1"), ("acme", "rental", "r2"), ("acme", "sweep", "delta")}
     approved = any_desk.json("addons")["addons"][0]
     assert (approved["state"], approved["kept_events"]) == ("approved", 0)
 

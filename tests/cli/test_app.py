@@ -12,6 +12,7 @@ from cli.program import COMMAND, environment
 from keyturn.cli.app import run
 from keyturn.cli.outcome import exit_code
 from keyturn.errors import (
+    Busy,
     AccountKnown,
     CredentialsRejected,
     DatabaseTooNew,
@@ -38,6 +39,7 @@ SETTINGS = '[server]\nsecret_key = "0123456789abcdef"\n[businesses.acme]\napi_ke
         (Unavailable("storeganise", "units.get", "x"), 3),
         (CredentialsRejected("storeganise", "units.get", "x"), 3),
         (DatabaseTooNew("x"), 3),
+        (Busy("acme"), 3),
         (AccountKnown("acme", "boxes"), 2),
         (NotKept("x"), 1),
         (StartError("x"), 1),

@@ -43,7 +43,7 @@ COMMANDS = dict(commands("keyturn", get_command(build())))
 async def a_place(database: Database) -> None:
     """Let an installation wait and a webhook come."""
     installations = Installations(database)
-    await installations.register(AddonId(EXAMPLE_ID), "https://acme.storeganise.com/api", wanted=ACME, trusted=False)
+    await installations.register(AddonId(EXAMPLE_ID), "https://acme.storeganise.com/api", wanted=ACME)
     await Inbox(database).accept(delivery("a", "r1"))
 
 

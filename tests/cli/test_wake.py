@@ -173,9 +173,7 @@ def test_an_account_that_only_an_installation_names(desk: Desk) -> None:
     desk.write(SETTINGS + WITH_ADDON)
 
     async def come(database: Database) -> None:
-        await Installations(database).register(
-            ADDON, "https://north.storeganise.com/api", wanted="north", trusted=False
-        )
+        await Installations(database).register(ADDON, "https://north.storeganise.com/api", wanted="north")
 
     desk.within(come)
     refused = desk.run("wake", "r1", "--business", "north")
@@ -185,7 +183,7 @@ def test_an_account_that_only_an_installation_names(desk: Desk) -> None:
     desk.run("addons", "approve", ADDON)
 
     assert desk.run("wake", "r1", "--business", "north").code == 0
-    assert desk.due() == {("north", "rental", "r1")}
+    assert desk.due() == {("north", "rental", "r1"), ("north", "sweep", "delta")}
 
 
 def test_an_installation_of_a_business_of_the_settings(desk: Desk) -> None:

@@ -7,11 +7,12 @@ from datetime import timedelta
 from contract.store_tenants import ANN, BOB, DOOR, OTHER_DOOR, OTHER_PIN, PIN, REST
 from contract.store_work import ACME, BOXES
 from databases import START
-from keyturn.core.ids import GroupId, SiteId, UnitId
+from keyturn.core.ids import AddonId, GroupId, SiteId, UnitId
 from keyturn.core.problem import Problem, ProblemCode
 from keyturn.core.rental import Missing, Unit
 from keyturn.store.businesses import Businesses
 from keyturn.store.database import Database
+from keyturn.store.installations import Installations
 from keyturn.store.pins import Pins
 from keyturn.store.problems import Problems
 from keyturn.store.units import UnitName, UnitNames
@@ -38,6 +39,19 @@ class UnitNamesContract:
         await names.replace(BOXES, [], START)
 
         assert await names.unique(DOOR, ACME, UnitId("unit-A1"), "A1") is True
+
+    async def test_an_account_that_nobody_serves_stands_in_nobodys_way(self, database: Database) -> None:
+        """One whose installation waits for approval, or that the settings no longer name, need not be read."""
+        names, businesses, installations = UnitNames(database), Businesses(database), Installations(database)
+        await businesses.remember(ACME, f"https://{ACME}.example/api", START)
+        await businesses.remember(BOXES, f"https://{BOXES}.example/api", START)
+        await businesses.name([ACME])
+        await names.replace(ACME, [_unit("A1")], START)
+        await installations.register(AddonId("a1"), "https://north.example/api", wanted="north")
+        assert await names.unique(DOOR, ACME, UnitId("unit-A1"), "A1") is True
+
+        await installations.approve(AddonId("a1"), [])
+        assert await names.unique(DOOR, ACME, UnitId("unit-A1"), "A1") is None
 
     async def test_a_name_or_group_elsewhere(self, database: Database) -> None:
         """A name that another unit has as its name or as its group is not unique; another backend does not count."""

@@ -11,8 +11,8 @@ import pytest
 
 from doctor.clinic import ACME, ADDON_KEY, ADDON_SECRET, Clinic
 from keyturn.core.ids import AddonId
+from keyturn.core.work import DELTA_SWEEP
 from keyturn.doctor.finding import Code, Severity
-from keyturn.engine.resolve import DELTA_SWEEP
 from keyturn.simulation.faults import Fault
 from scenarios.world import CLIENT_SECRET, TODAY, world
 

@@ -212,6 +212,44 @@ async def test_a_changed_client_secret_is_read_at_once_after_a_401(three: Estate
     assert three.door(place, rental) == "approved"
 
 
+async def test_the_client_id_of_another_operator_opens_nothing_without_the_secret(three: Estate) -> None:
+    """A backend's address and a client id are no secrets: they must not be enough to use somebody's token."""
+    await three.start()
+    north = three.add_place("north", "North", "client-of-North", "east")
+    north.addon_id = three.install("north", north.site, "client-of-North", "east")
+    north.key = f"addon:{north.addon_id}"
+    three.move_in(north)
+    await three.settle()
+    south = three.add_place("south", "South", "client-of-North", "east")
+    fields = {**three.credentials("client-of-North", "east"), "sensorberg_clientSecret": "no idea"}
+    south.addon_id = three.install("south", None, "another", "east", fields=fields)
+    south.key = f"addon:{south.addon_id}"
+    group = three.accounts["north"].unit(north.units[1])["customFields"]["sensorberg_id"]
+    three.accounts["south"].edit("units", south.units[0], {"sensorberg_id": group}, {}, by_api=False)
+    rental = three.move_in(south)
+    await three.settle()
+
+    assert three.door(south, rental) == "unauthorized"
+    assert [p.code for p in await three.service.problems.open() if p.subject.kind == "site"] == ["credentials"]
+
+
+async def test_an_account_that_becomes_known_is_swept(three: Estate) -> None:
+    """What no webhook told of a new account is found all the same."""
+    await three.start()
+    place = three.add_place("north", "North", "client-of-North", "east")
+    place.addon_id = three.install("north", place.site, "client-of-North", "east")
+    place.key = f"addon:{place.addon_id}"
+    three.move_in(place)
+    await three.settle()
+    three.clock.advance(timedelta(minutes=1))
+    rental = three.move_in(place, 1)
+    place.account.drop()
+    three.clock.advance(timedelta(minutes=20))
+    await three.settle()
+
+    assert three.door(place, rental) == "approved"
+
+
 async def test_a_removed_installation_takes_nobodys_access_away(three: Estate) -> None:
     """Its site is nobody's then, but a site that says nothing is no evidence: access stays, and staff are told."""
     await three.start()

@@ -41,14 +41,29 @@ class World:
     units: list[UnitId]
     rentals: list[RentalId]
     named_by: dict[str, AddonId] = field(default_factory=dict)
+    gaps: dict[AddonId, datetime] = field(default_factory=dict)
 
     def source(self, *names: str, has_credentials: bool = True) -> StoreganiseAccount:
         """Return the account, reached with these keys: `own`, `one`, `two`."""
         made = StoreganiseAccount(
-            clock=self.clock, system="sensorberg", has_credentials=has_credentials, hint=self._hint
+            clock=self.clock, system="sensorberg", has_credentials=has_credentials, hint=self._hint, gaps=self
         )
         made.hold(self.keys["own"] if "own" in names else None, [self.keys[name] for name in names if name != "own"])
         return made
+
+    async def opened(self, addon_id: AddonId, since: datetime) -> None:
+        """Remember a gap, as the database does."""
+        self.gaps.setdefault(addon_id, since)
+
+    async def closed(self, addon_id: AddonId, since: datetime) -> None:
+        """Forget it."""
+        if self.gaps.get(addon_id) == since:
+            del self.gaps[addon_id]
+
+    def held(self, *names: str) -> list[Key]:
+        """Return keys as they are after a look into the database."""
+        keys = [self.keys[name] for name in names]
+        return [replace(key, unseen_since=self.gaps.get(key.addon_id or AddonId(""))) for key in keys]
 
     def owner(self, index: int) -> OwnerId:
         """The owner of a rental."""
@@ -244,18 +259,52 @@ async def test_another_key_does_not_stand_in_for_the_own_one(world: World) -> No
 
 
 async def test_changes_during_a_refusal_are_listed_afterwards(world: World) -> None:
-    """An installation whose key was refused for a while is asked from then on."""
+    """An installation whose key was refused for a while is asked from then on, also by another process."""
     installed = world.account.installations[str(world.keys["two"].addon_id)]
-    source = world.source("one", "two")
     installed.state = "disabled"
     world.clock.advance(timedelta(minutes=10))
-    await source.changed_since(START)
+    await world.source("one", "two").changed_since(START)
     world.account.edit_rental(world.rentals[1], {"note": "x"})
     world.clock.advance(timedelta(hours=1))
     installed.state = "enabled"
+    source = world.source()
+    source.hold(None, world.held("one", "two"))
 
     assert await source.changed_since(world.clock.now()) == [world.rentals[1]]
+    assert list(world.gaps) == [world.keys["two"].addon_id]
+    source.hold(None, world.held("one", "two"))
+    await source.changed_since(world.clock.now())
+    source.hold(None, world.held("one", "two"))
+    assert world.gaps == {}
     assert await source.changed_since(world.clock.now()) == []
+
+
+async def test_a_refused_key_is_no_evidence_that_nobody_serves_a_site(world: World) -> None:
+    """The site is neither nobody's nor out of scope: nothing is said, and it is tried again."""
+    world.account.addon_api_keys = []
+    with pytest.raises(CredentialsRejected):
+        await world.source("own", "one").site(world.sites[0])
+    with pytest.raises((CredentialsRejected, Unavailable)):
+        await world.source("own", "one").site(world.sites[0])
+
+
+async def test_an_installations_trouble_does_not_touch_the_accounts_own_sites(world: World) -> None:
+    """A site whose field names our system is the own key's, whether or not installations can be read."""
+    world.account.edit("sites", world.sites[0], {"securitySystem": "sensorberg"}, {}, by_api=False)
+    world.sim.faults.add(route="addons.get", fault=Fault.status(500), times=None)
+    assert (await world.source("own", "one").site(world.sites[0])).system == "sensorberg"
+    assert world.asked() == [("sites.get", "own")]
+
+
+async def test_a_site_that_is_nobodys_is_read_again_after_a_minute(world: World) -> None:
+    """Staff may just be writing its field; within the minute nothing is asked."""
+    source = world.source("own")
+    assert (await source.site(world.sites[0])).system is Missing.EMPTY
+    world.account.edit("sites", world.sites[0], {"securitySystem": "sensorberg"}, {}, by_api=False)
+    assert (await source.site(world.sites[0])).system is Missing.EMPTY
+    assert len(world.asked()) == 1
+    world.clock.advance(timedelta(minutes=1))
+    assert (await source.site(world.sites[0])).system == "sensorberg"
 
 
 async def test_a_site_is_the_installations_that_names_it(world: World) -> None:

@@ -322,11 +322,11 @@ async def test_how_far_the_clock_is_ahead(world: World, skew: float) -> None:
     assert world.client.ahead is None
 
     world.sim.knobs = replace(world.sim.knobs, date_header=True, clock_skew_s=skew)
-    await world.client.site(world.site, fresh=True)
+    await world.client.site(world.site, within=timedelta())
     assert world.client.ahead == timedelta(seconds=skew)
 
     world.sim.knobs = replace(world.sim.knobs, date_header=False)
-    await world.client.site(world.site, fresh=True)
+    await world.client.site(world.site, within=timedelta())
     assert world.client.ahead == timedelta(seconds=skew)
 
 
@@ -370,7 +370,7 @@ async def test_site_cache(world: World) -> None:
     assert world.asked("sites.get") == 1
     world.account.edit_site(world.site, custom_fields={"securitySystem": "other"})
     assert (await world.client.site(world.site)).system == "sensorberg"
-    assert (await world.client.site(world.site, fresh=True)).system == "other"
+    assert (await world.client.site(world.site, within=timedelta())).system == "other"
     assert (await world.client.site(world.site)).system == "other"
     assert world.asked("sites.get") == 2
     world.clock.advance(timedelta(hours=1))

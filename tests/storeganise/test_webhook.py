@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyturn.core.ids import BusinessCode
-from keyturn.core.work import Subject
+from keyturn.core.work import DELTA_SWEEP, Subject
 from keyturn.errors import WebhookRejected
-from keyturn.storeganise.webhook import DELTA_SWEEP, KNOWN_EVENTS, ParsedWebhook, Reading, parse, subjects, verify
+from keyturn.storeganise.webhook import KNOWN_EVENTS, ParsedWebhook, Reading, parse, subjects, verify
 
 ACME = BusinessCode("acme")
 SECRET = b"shared secret"

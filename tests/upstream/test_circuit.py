@@ -166,6 +166,15 @@ def test_forbidden_everywhere(world: _World) -> None:
     assert (world.pause(), world.circuit.reason) == (timedelta(minutes=15), "credentials")
 
 
+def test_forbidden_may_mean_nothing() -> None:
+    """For an installation's key, which does not see other sites, 403 is no refusal of the key."""
+    clock = MovableClock(datetime(2026, 3, 1, tzinfo=UTC))
+    circuit = Circuit("storeganise", clock, timedelta(minutes=15), forbidden_pauses=False)
+    for number in range(9):
+        circuit.failed(Refused("storeganise", "x", "answered 403", status=403), str(number))
+    assert circuit.reason is None
+
+
 def test_forbidden_here_and_there(world: _World) -> None:
     """A success in between says that the credentials are fine."""
     for number in range(20):

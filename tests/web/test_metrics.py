@@ -94,7 +94,7 @@ async def test_problems_and_installations_are_counted_in_the_database(site: Site
     problems, installations = Problems(site.database), Installations(site.database)
     found = [Problem(code=ProblemCode.NO_PIN, subject_kind="owner", subject_id=one) for one in ("o1", "o2")]
     await problems.settle(BusinessCode("acme"), found, (), NOW)
-    await installations.register(AddonId("a1"), "https://acme.storeganise.com/api", wanted="acme", trusted=False)
+    await installations.register(AddonId("a1"), "https://acme.storeganise.com/api", wanted="acme")
     before = (await site.get("/metrics")).body.decode()
     await problems.settle(BusinessCode("acme"), (), {(("owner", "o1"), ProblemCode.NO_PIN)}, NOW)
     after = (await site.get("/metrics")).body.decode()

@@ -120,11 +120,12 @@ async def _all(settings: Settings) -> tuple[list[Installation], dict[AddonId, in
 
 async def _approve(settings: Settings, addon_id: AddonId) -> tuple[int, str | None]:
     """Approve an installation; return how many kept events were released, and its business. Raises `NotKept`."""
+    from keyturn.businesses import sweeps
     from keyturn.store.installations import Installations
 
     async with opened(settings) as database:
         installations = Installations(database)
-        released = await installations.approve(addon_id)
+        released = await installations.approve(addon_id, sweeps(settings))
         found = await installations.find(addon_id)
         if released is None:
             raise NotKept(f"{addon_id}: {_why_not(found)}")

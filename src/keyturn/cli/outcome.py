@@ -7,6 +7,7 @@ from enum import IntEnum
 from keyturn.errors import (
     AccountKnown,
     Busy,
+    CodeTaken,
     CredentialsRejected,
     DatabaseTooNew,
     DatabaseUnavailable,
@@ -34,7 +35,7 @@ class Exit(IntEnum):
 def exit_code(error: KeyturnError) -> Exit:
     """Return the exit code an error stands for."""
     match error:
-        case SettingsError() | AccountKnown() | HostNotAllowed():
+        case SettingsError() | AccountKnown() | CodeTaken() | HostNotAllowed():
             return Exit.USAGE
         case DatabaseUnavailable() | DatabaseTooNew() | Busy() | Unavailable() | CredentialsRejected():
             return Exit.UNREACHABLE

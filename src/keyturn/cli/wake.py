@@ -75,7 +75,7 @@ async def _wake(
 ) -> dict[BusinessCode, list[Subject]]:
     """Wake the subjects, or (`None`) everything; return what was woken where. Raises `SettingsError`."""
     from keyturn.bootstrap import assemble
-    from keyturn.engine.resolve import DELTA_SWEEP
+    from keyturn.core.work import DELTA_SWEEP
 
     async with assemble(settings, shared=True) as service:
         woken: dict[BusinessCode, list[Subject]] = {}

@@ -38,6 +38,8 @@ class Installation:
     refused_url: str | None = None
     """The last address an event named that was not believed."""
     refused_at: datetime | None = None
+    unseen_since: datetime | None = None
+    """Since when its changes were not listed, because its key was refused; `None`: they were."""
 
     @property
     def served(self) -> bool:

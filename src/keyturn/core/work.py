@@ -36,6 +36,10 @@ class Subject:
         return cls(kind.value, subject_id)
 
 
+DELTA_SWEEP = Subject.of(Kind.SWEEP, "delta")
+"""Asks what has changed, in case a webhook was lost."""
+UNIT_SWEEP = Subject.of(Kind.SWEEP, "units")
+"""Reads the names of all units, where a name may stand in for a group."""
 TASKS = Subject.of(Kind.SWEEP, "tasks")
 """The row that tells site staff of new problems."""
 

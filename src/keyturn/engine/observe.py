@@ -20,6 +20,7 @@ from keyturn.core.vanished import LATELY, Disappearance, judge
 from keyturn.engine.business import Business, Rules
 from keyturn.engine.case import Observation, OwnerCase, RentalCase, decide_case, needs_all_rentals
 from keyturn.errors import NotFound, Refused, UpstreamError
+from keyturn.providers.protocol import Provider
 from keyturn.store.ledger import Ledger, Remembered
 from keyturn.store.pins import Pins
 from keyturn.store.units import UnitNames
@@ -199,7 +200,7 @@ class Observer:
             lately = await self._ledger.vanished_at_site(business.code, memory.site_id, since)
             lately -= memory.vanished_at is not None
         desired = judge(Disappearance(memory=memory, control=control, lately=lately, policy=business.policy, now=now))
-        provider = business.provider_at(memory.tenant) if memory.tenant else None
+        provider = await self._last_provider(business, memory)
         case = RentalCase(
             id=rental,
             tenancy=None,
@@ -212,6 +213,18 @@ class Observer:
             now=now,
         )
         return OwnerCase(owner_id=None, owner=None, memory=None, rentals=(case,), pin=None)
+
+    async def _last_provider(self, business: Business, memory: RentalMemory) -> Provider | None:
+        """Return the provider that the rental's last site uses, at the backend where its membership was made."""
+        if memory.tenant is None:
+            return None
+        try:
+            site = await business.source.site(memory.site_id) if memory.site_id else None
+        except UpstreamError:
+            site = None
+        provider = business.provider_for(site) if site else None
+        at_home = provider is not None and provider.tenant == memory.tenant
+        return provider if at_home else business.provider_at(memory.tenant)
 
     async def _control(self, business: Business, memory: RentalMemory) -> Unit | None:
         """Read the rental's last unit with the same key, to tell a vanished rental from a blind key."""

@@ -6,12 +6,13 @@ from then on it is pinned: an event that names another one is refused, and shown
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from keyturn.clock import Clock
 from keyturn.core.ids import AddonId
-from keyturn.core.installation import Installation
+from keyturn.core.installation import Installation, InstallationState
 from keyturn.core.problem import addon_address
+from keyturn.core.work import DELTA_SWEEP, Subject
 from keyturn.errors import WebhookRejected
 from keyturn.logs import logger
 from keyturn.store.installations import Installations
@@ -30,11 +31,13 @@ class Registrar:
         callable_address: Callable[[str], str | None],
         name: Callable[[str], str],
         trusted: bool,
+        sweeps: Sequence[Subject] = (DELTA_SWEEP,),
     ) -> None:
         """Keep the parts.
 
         `callable_address` spells an address or says `None`: it may not be called. `name` gives the code of a new
-        account. `trusted`: a new installation is served at once, else it waits for approval.
+        account. `trusted`: a new installation is served at once, else it waits for approval. `sweeps` are woken for
+        the account of one that is served.
         """
         self._installations = installations
         self._problems = problems
@@ -42,6 +45,7 @@ class Registrar:
         self._callable_address = callable_address
         self._name = name
         self._trusted = trusted
+        self._sweeps = sweeps
         self._log = logger()
 
     async def admit(self, addon: str | None, api_url: str | None) -> Installation:
@@ -58,7 +62,7 @@ class Registrar:
         if known is not None and known.api_url is not None:
             if api_url is not None and address != known.api_url:
                 await self._another_address(known, api_url)
-            return known
+            return await self._trust(known)
         if api_url is None:
             raise WebhookRejected(400, "the event names no apiUrl")
         if address is None:
@@ -68,12 +72,15 @@ class Registrar:
         return await self._register(addon_id, address)
 
     async def _register(self, addon_id: AddonId, address: str) -> Installation:
-        wanted = self._name(address)
-        registered = await self._installations.register(addon_id, address, wanted=wanted, trusted=self._trusted)
-        self._log.info(
-            "addon_registered", addon_id=addon_id, business=registered.business, state=registered.state.value
-        )
-        return registered
+        registered = await self._installations.register(addon_id, address, wanted=self._name(address))
+        self._log.info("addon_registered", addon_id=addon_id, business=registered.business)
+        return await self._trust(registered)
+
+    async def _trust(self, installation: Installation) -> Installation:
+        """Approve an installation that waits, where nobody wants to be asked."""
+        if self._trusted and installation.state is InstallationState.WAITING:
+            await self._installations.approve(installation.addon_id, self._sweeps)
+        return installation
 
     async def _another_address(self, known: Installation, api_url: str) -> None:
         """Refuse, and let the operator know: it is a forgery, or the account has moved."""

@@ -16,7 +16,7 @@ from keyturn.clock import Clock
 from keyturn.core.ids import JobId, OwnerId, RentalId, SiteId, TenantUrl, UnitId
 from keyturn.core.memory import TransferPair
 from keyturn.core.rental import Job
-from keyturn.core.work import TASKS, Ending, Kind, Lane, Outcome, Subject, WorkItem
+from keyturn.core.work import DELTA_SWEEP, TASKS, UNIT_SWEEP, Ending, Kind, Lane, Outcome, Subject, WorkItem
 from keyturn.engine.business import Business, Rules
 from keyturn.engine.failure import failure_of, outcome_of
 from keyturn.engine.tasks import Tasks
@@ -27,8 +27,6 @@ from keyturn.store.problems import Problems
 from keyturn.store.units import UnitName, UnitNames
 from keyturn.store.work import Work
 
-DELTA_SWEEP = Subject.of(Kind.SWEEP, "delta")
-UNIT_SWEEP = Subject.of(Kind.SWEEP, "units")
 UNITS_EVERY = timedelta(hours=12)
 """How often the names of all units are read, where policy lets a name stand in for a group."""
 TRANSFER = "unit_transfer"

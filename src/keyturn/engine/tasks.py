@@ -21,7 +21,7 @@ from keyturn.engine.business import Business, Rules
 from keyturn.engine.failure import Failure, failure_of, outcome_of
 from keyturn.errors import LeaseLost, Refused, Unavailable, UpstreamError
 from keyturn.logs import logger
-from keyturn.store.problems import Problem, Problems
+from keyturn.store.problems import AT_ONCE, Problem, Problems
 
 TELLS_FOR = timedelta(seconds=2)
 """Doors come first: after so long whatever else is due in the business gets its turn."""
@@ -46,16 +46,17 @@ class Tasks:
         What fails for one record does not keep others from theirs, except where nobody answers at all.
         """
         began, failure = self._clock.now(), None
-        for problem in await self._problems.untold(self._business.code):
+        untold = await self._problems.untold(self._business.code)
+        for problem in untold:
             if self._clock.now() - began >= TELLS_FOR:
                 return self._outcome(item, failure, unfinished=True)
             try:
                 await self._told(problem)
             except UpstreamError as error:
                 failure = failure or failure_of(error)
-                if isinstance(error, Unavailable) and error.uncertain:
+                if isinstance(error, Unavailable) and (error.uncertain or error.paused_for is not None):
                     break
-        return self._outcome(item, failure, unfinished=False)
+        return self._outcome(item, failure, unfinished=len(untold) == AT_ONCE)
 
     def _outcome(self, item: WorkItem, failure: Failure | None, *, unfinished: bool) -> Outcome:
         now = self._clock.now()

@@ -31,8 +31,8 @@ WAY = timedelta(seconds=1)
 """How long a lane that gave way to others is left alone."""
 FAULT_REST = timedelta(seconds=30)
 """How long a lane that a fault of ours ended is left alone, so that it does not run hot."""
-STRANGER_REST = timedelta(hours=1)
-"""How long a business that nobody serves any more is left alone."""
+STRANGER_REST = timedelta(minutes=1)
+"""How long a business that nobody serves any more is left alone. It may be served again: an installation is back."""
 
 Drain = Callable[[Lane], Awaitable[list[Outcome]]]
 """Works on one batch of a lane; an empty answer means that nothing is due in it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from itertools import count
 
@@ -9,11 +10,11 @@ from sqlalchemy import Connection, insert, select, update
 
 from keyturn.core.ids import BusinessCode
 from keyturn.core.work import Lane
-from keyturn.errors import AccountKnown
+from keyturn.errors import AccountKnown, CodeTaken
 from keyturn.store.database import Database
 from keyturn.store.lanes import business_scope, fenced
 from keyturn.store.rows import insert_new
-from keyturn.store.schema import businesses
+from keyturn.store.schema import businesses, installations
 
 ACCOUNTS = "accounts"
 """The scope in which accounts get their rows, so that one address never gets two codes."""
@@ -28,9 +29,15 @@ class Businesses:
     async def remember(self, code: BusinessCode, api_url: str, now: datetime) -> datetime:
         """Return since when this business is remembered: `now`, when it is new.
 
-        Raises `AccountKnown` where the account is remembered under another code.
+        Raises `AccountKnown` where the account is remembered under another code, `CodeTaken` where the code is
+        another account's that installations are pinned to.
         """
         return await self._database.write(lambda connection: _remember(connection, code, api_url, now), scope=ACCOUNTS)
+
+    async def name(self, codes: Collection[BusinessCode]) -> None:
+        """Remember which accounts the settings name: these, and no others."""
+        others = update(businesses).where(businesses.c.code.not_in(codes)).values(named=False)
+        await self._database.write(lambda connection: connection.execute(others), scope=ACCOUNTS)
 
     async def addresses(self) -> dict[BusinessCode, str]:
         """Return the address of every account that has one."""
@@ -62,8 +69,11 @@ def _remember(connection: Connection, code: BusinessCode, api_url: str, now: dat
         raise AccountKnown(code, str(known))
     insert_new(connection, businesses, [{"code": code, "memory_since": now}])
     mine = businesses.c.code == code
-    if known is None:
-        connection.execute(update(businesses).where(mine).values(api_url=api_url))
+    before = connection.execute(select(businesses.c.api_url).where(mine)).scalar_one()
+    pinned = select(installations.c.addon_id).where(installations.c.business == code).limit(1)
+    if before not in {None, api_url} and connection.execute(pinned).first() is not None:
+        raise CodeTaken(code, str(before))
+    connection.execute(update(businesses).where(mine).values(api_url=api_url, named=True))
     since: datetime = connection.execute(select(businesses.c.memory_since).where(mine)).scalar_one()
     return since
 
@@ -76,7 +86,7 @@ def account_at(connection: Connection, api_url: str, wanted: str, now: datetime)
     taken = set(connection.execute(select(businesses.c.code)).scalars())
     names = (wanted if number == 1 else f"{wanted}-{number}" for number in count(1))
     code = BusinessCode(next(name for name in names if name not in taken))
-    connection.execute(insert(businesses).values(code=code, memory_since=now, api_url=api_url))
+    connection.execute(insert(businesses).values(code=code, memory_since=now, api_url=api_url, named=False))
     return code
 
 

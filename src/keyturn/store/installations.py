@@ -10,11 +10,11 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, func, select, update
+from sqlalchemy import Connection, Select, Update, delete, func, select, update
 
 from keyturn.core.ids import AddonId, BusinessCode
 from keyturn.core.installation import Installation, InstallationState
-from keyturn.core.work import Kind, Subject
+from keyturn.core.work import DELTA_SWEEP, Kind, Subject
 from keyturn.store.businesses import ACCOUNTS, account_at
 from keyturn.store.database import Database
 from keyturn.store.lanes import business_scope
@@ -46,15 +46,13 @@ class Installations:
         asked = select(installations).where(installations.c.business == business, approved)
         return await self._read(asked.order_by(installations.c.addon_id))
 
-    async def register(self, addon_id: AddonId, api_url: str, *, wanted: str, trusted: bool) -> Installation:
+    async def register(self, addon_id: AddonId, api_url: str, *, wanted: str) -> Installation:
         """Keep a new installation and its account, under the code `wanted` if the account is new and the code free.
 
-        It is approved at once where `trusted`, else it waits. One that is pinned already is returned as it is.
+        It waits for approval. One that is pinned already is returned as it is.
         """
         return await self._database.write(
-            lambda connection: _register(
-                connection, addon_id, api_url, wanted, trusted=trusted, now=self._database.clock.now()
-            ),
+            lambda connection: _register(connection, addon_id, api_url, wanted, self._database.clock.now()),
             scope=ACCOUNTS,
         )
 
@@ -64,8 +62,8 @@ class Installations:
             lambda connection: _refuse(connection, addon_id, url, self._database.clock.now()), scope=ACCOUNTS
         )
 
-    async def approve(self, addon_id: AddonId) -> int | None:
-        """Serve a waiting installation from now on and wake what its kept deliveries named.
+    async def approve(self, addon_id: AddonId, sweeps: Sequence[Subject] = (DELTA_SWEEP,)) -> int | None:
+        """Serve a waiting installation from now on; wake its account's sweeps and what its kept deliveries named.
 
         Returns how many deliveries that were; `None` where there is no waiting installation of this id.
         """
@@ -74,7 +72,7 @@ class Installations:
             return None
         business = found.business
         return await self._database.write(
-            lambda connection: _approve(connection, addon_id, business, self._database.clock.now()),
+            lambda connection: _approve(connection, addon_id, business, sweeps, self._database.clock.now()),
             scope=business_scope(business),
         )
 
@@ -88,6 +86,16 @@ class Installations:
             lambda connection: connection.execute(gone), scope=business_scope(found.business) if found.business else ""
         )
         return True
+
+    async def opened(self, addon_id: AddonId, since: datetime) -> None:
+        """Note that changes from `since` on were not listed, unless an earlier instant is noted."""
+        mine = (installations.c.addon_id == addon_id, installations.c.unseen_since.is_(None))
+        await self._write(update(installations).where(*mine).values(unseen_since=since))
+
+    async def closed(self, addon_id: AddonId, since: datetime) -> None:
+        """Note that they were listed, if `since` is what is noted."""
+        mine = (installations.c.addon_id == addon_id, installations.c.unseen_since == since)
+        await self._write(update(installations).where(*mine).values(unseen_since=None))
 
     async def kept(self) -> dict[AddonId, int]:
         """Count the deliveries that wait for each installation's approval."""
@@ -121,6 +129,9 @@ class Installations:
         latest = {str(subject): addon for subject, addon in rows}
         return {subject: AddonId(addon) for subject, addon in latest.items() if addon is not None}
 
+    async def _write(self, statement: Update) -> None:
+        await self._database.write(lambda connection: connection.execute(statement), scope=ACCOUNTS)
+
     async def _read(self, asked: Select[Any]) -> list[Installation]:
         rows: Sequence[Any] = await self._database.read(lambda connection: connection.execute(asked).mappings().all())
         return [from_row(Installation, row) for row in rows]
@@ -137,9 +148,7 @@ def _find(connection: Connection, addon_id: AddonId) -> Installation | None:
     return None if row is None else from_row(Installation, row)
 
 
-def _register(
-    connection: Connection, addon_id: AddonId, api_url: str, wanted: str, *, trusted: bool, now: datetime
-) -> Installation:
+def _register(connection: Connection, addon_id: AddonId, api_url: str, wanted: str, now: datetime) -> Installation:
     known = _find(connection, addon_id)
     if known is not None and known.api_url is not None:
         return known
@@ -147,7 +156,7 @@ def _register(
         addon_id=addon_id,
         business=account_at(connection, api_url, wanted, now),
         api_url=api_url,
-        state=InstallationState.APPROVED if trusted else InstallationState.WAITING,
+        state=InstallationState.WAITING,
         first_seen=known.first_seen if known else now,
         last_seen=now,
         refused_url=known.refused_url if known else None,
@@ -166,11 +175,14 @@ def _refuse(connection: Connection, addon_id: AddonId, url: str, now: datetime) 
     upsert(connection, installations, [row])
 
 
-def _approve(connection: Connection, addon_id: AddonId, business: BusinessCode, now: datetime) -> int | None:
+def _approve(
+    connection: Connection, addon_id: AddonId, business: BusinessCode, sweeps: Sequence[Subject], now: datetime
+) -> int | None:
     mine = (installations.c.addon_id == addon_id, installations.c.state == InstallationState.WAITING)
     approved = update(installations).where(*mine).values(state=InstallationState.APPROVED, last_seen=now)
     if connection.execute(approved).rowcount == 0:
         return None
+    wake(connection, business, sweeps, APPROVED, now=now)
     return _release(connection, addon_id, business, now)
 
 

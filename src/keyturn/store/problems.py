@@ -30,6 +30,7 @@ from sqlalchemy import (
     not_,
     or_,
     select,
+    tuple_,
     update,
 )
 
@@ -46,6 +47,8 @@ LASTING = (core.ProblemCode.PIN_REFUSED, core.ProblemCode.CONFIRM_STAFF_LOCK, co
 """Problems that a look reports once; they stand for `LASTS`, so that staff have the chance to see them."""
 LASTS = timedelta(days=7)
 FORGOTTEN_AFTER = timedelta(days=1)
+AT_ONCE = 100
+"""How many problems are read at a time to be told."""
 _KINDS = {kind.value: kind for kind in core.TargetKind}
 
 
@@ -112,12 +115,12 @@ class Problems:
             scope=business_scope(business),
         )
 
-    async def untold(self, business: BusinessCode) -> list[Problem]:
-        """Return the problems to be told as a task that are not, the oldest first; those under way are among them."""
+    async def untold(self, business: BusinessCode, limit: int = AT_ONCE) -> list[Problem]:
+        """Return the oldest problems to be told as a task that are not; those under way are among them."""
         asked = select(problems).where(
             problems.c.business == business, problems.c.target_kind.in_(_KINDS), problems.c.told_at.is_(None)
         )
-        ordered = asked.order_by(problems.c.since, *problems.primary_key)
+        ordered = asked.order_by(problems.c.since, *problems.primary_key).limit(limit)
         return await self._database.read(lambda connection: _problems(connection, ordered))
 
     async def telling(self, lane: Lane, problem: Problem, now: datetime) -> bool:
@@ -174,12 +177,11 @@ def _settle(
     due: datetime,
     trace: str | None,
 ) -> list[core.Problem]:
-    open_now = {
-        (row.subject_kind, row.subject_id, row.code): row.target_kind is not None
-        for row in connection.execute(
-            select(*list(problems.primary_key)[1:], problems.c.target_kind).where(problems.c.business == business)
-        )
-    }
+    subjects = {(problem.subject_kind, problem.subject_id) for problem in found} | {subject for subject, _ in solved}
+    keys = tuple_(problems.c.subject_kind, problems.c.subject_id)
+    asked = select(*list(problems.primary_key)[1:], problems.c.target_kind)
+    rows = connection.execute(asked.where(problems.c.business == business, keys.in_(sorted(subjects))))
+    open_now = {(row.subject_kind, row.subject_id, row.code): row.target_kind is not None for row in rows}
     _forget(connection, business, now)
     for (kind, id_), code in solved:
         if (kind, id_, code.value) in open_now:

@@ -70,6 +70,7 @@ businesses = Table(
     _instant("swept_until", nullable=True),
     _instant("units_read_at", nullable=True),
     _text("api_url", nullable=True),  # NULL: not started since an older version made the row
+    Column("named", Boolean, nullable=True),  # by the settings; NULL: not started since an older version made the row
     UniqueConstraint("api_url"),
 )
 
@@ -84,6 +85,7 @@ installations = Table(
     _instant("last_seen"),
     _text("refused_url", nullable=True),  # the last address that was not believed
     _instant("refused_at", nullable=True),
+    _instant("unseen_since", nullable=True),  # since when changes were not listed, because its key was refused
     Index(None, "business"),
 )
 
@@ -271,6 +273,7 @@ tokens = Table(
     _text("sealed", nullable=True),  # NULL: only the row that is locked while the first token is fetched
     _instant("expires_at", nullable=True),
     _instant("minted_at", nullable=True),
+    _text("secret_hash", nullable=True),  # of the client secret it was fetched with: another one must not borrow it
 )
 
 problems = Table(

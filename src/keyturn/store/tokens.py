@@ -31,6 +31,8 @@ class SealedToken:
     sealed: str = field(repr=False)
     expires_at: datetime | None
     minted_at: datetime
+    secret_hash: str | None = field(default=None, repr=False)
+    """A keyed hash of the client secret it was fetched with; `None` where an older version stored it."""
 
 
 class Tokens:

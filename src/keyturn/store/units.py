@@ -10,14 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, or_, select, update
+from sqlalchemy import Connection, delete, exists, or_, select, update
 
 from keyturn.core.ids import BusinessCode, TenantUrl, UnitId
+from keyturn.core.installation import InstallationState
 from keyturn.core.rental import Unit
 from keyturn.store.database import Database
 from keyturn.store.lanes import business_scope
 from keyturn.store.rows import insert_new
-from keyturn.store.schema import businesses, units
+from keyturn.store.schema import businesses, installations, units
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +65,12 @@ def _replace(connection: Connection, business: BusinessCode, rows: list[dict[str
 
 
 def _unique(connection: Connection, tenant: TenantUrl, business: BusinessCode, unit: UnitId, name: str) -> bool | None:
-    unread = select(businesses.c.code).where(businesses.c.units_read_at.is_(None))
+    served = exists().where(
+        installations.c.business == businesses.c.code, installations.c.state == InstallationState.APPROVED
+    )
+    unread = select(businesses.c.code).where(
+        businesses.c.units_read_at.is_(None), or_(businesses.c.named.is_not(False), served)
+    )
     if connection.execute(unread).first() is not None:
         return None
     others = select(units.c.id).where(

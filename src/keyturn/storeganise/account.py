@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from keyturn.clock import Clock
 from keyturn.core.ids import AddonId, JobId, OwnerId, RentalId, SiteId, UnitId
@@ -29,7 +29,7 @@ from keyturn.storeganise.client import UPSTREAM, StoreganiseClient
 Facts = TypeVar("Facts")
 
 REREAD_AFTER = timedelta(minutes=1)
-"""How soon records that lack credentials are read again: an operator who enters them must not wait for the cache."""
+"""How soon a site that is nobody's, or lacks credentials, is read again: who enters something must not wait long."""
 _MOST_ROUTES = 50_000
 _NOT_SHOWN = frozenset({403, 404})
 
@@ -48,12 +48,26 @@ class Key:
     """The installation it belongs to; `None`: the account's own key."""
     sites: frozenset[SiteId] | None = None
     """The sites the settings confirm for the installation, where its record names none."""
+    unseen_since: datetime | None = None
+    """Since when its changes were not listed; `None`: they were."""
+
+
+class Gaps(Protocol):
+    """Remembers since when the changes of an installation were not listed, because its key was refused."""
+
+    async def opened(self, addon_id: AddonId, since: datetime) -> None:
+        """Note that changes from `since` on were not listed, unless an earlier instant is noted."""
+        ...
+
+    async def closed(self, addon_id: AddonId, since: datetime) -> None:
+        """Note that they were, if `since` is what is noted."""
+        ...
 
 
 class StoreganiseAccount:
     """The engine's `Source` for one business."""
 
-    def __init__(self, *, clock: Clock, system: str, has_credentials: bool, hint: Hint) -> None:
+    def __init__(self, *, clock: Clock, system: str, has_credentials: bool, hint: Hint, gaps: Gaps) -> None:
         """`system`: the value of a site's field that makes it the own key's. `has_credentials`: the settings
         have some for sites that carry none.
         """
@@ -61,13 +75,13 @@ class StoreganiseAccount:
         self._system = system
         self._has_credentials = has_credentials
         self._hint = hint
+        self._gaps = gaps
         self._own: Key | None = None
         self._installed: dict[AddonId, Key] = {}
         self._routes: dict[Subject, AddonId | None] = {}
         self._sites: dict[Subject, Subject] = {}
-        self._reread_at: dict[str, datetime] = {}
-        self._unseen: dict[AddonId | None, datetime] = {}
-        """Since when changes were not listed with a key."""
+        self._caught_up: dict[AddonId, datetime] = {}
+        """Installations whose changes were listed again, and since when they had not been."""
 
     def hold(self, own: Key | None, installed: Sequence[Key]) -> None:
         """Use these credentials from now on."""
@@ -130,16 +144,28 @@ class StoreganiseAccount:
         return [row for rows in found.values() for row in rows]
 
     async def changed_since(self, instant: datetime) -> list[RentalId]:
-        """See `Source.changed_since`. An installation whose key was refused is asked from then on when it is back."""
+        """See `Source.changed_since`. An installation whose key was refused is asked from then on when it is back.
+
+        That it caught up is noted at the next call: until then, what was found may not have been acted upon.
+        """
+        for addon_id, since in self._caught_up.items():
+            await self._gaps.closed(addon_id, since)
+        self._caught_up.clear()
 
         async def ask(key: Key) -> list[RentalId]:
-            since = self._unseen.setdefault(key.addon_id, instant)
-            rentals = await key.client.changed_since(min(since, instant))
-            del self._unseen[key.addon_id]
-            return rentals
+            since = min(instant, key.unseen_since or instant)
+            try:
+                return await key.client.changed_since(since)
+            except UpstreamError as error:
+                if key.addon_id is not None and _refused(key, error):
+                    await self._gaps.opened(key.addon_id, since)
+                raise
 
         found = await self._everywhere(ask, lambda one: one, "list changed rentals")
         for key, rentals in found.items():
+            unseen = self._installed[key].unseen_since if key is not None else None
+            if key is not None and unseen is not None:
+                self._caught_up[key] = unseen
             self._remember({("rental", rental): key for rental in rentals})
         return [rental for rentals in found.values() for rental in rentals]
 
@@ -154,7 +180,7 @@ class StoreganiseAccount:
         """See `Source.sites`."""
         found = await self._everywhere(lambda key: key.client.sites(), lambda one: one.id, "list sites")
         sites = [site for rows in found.values() for site in rows]
-        return [self._marked(site, await self._serving(site.id, fresh=False)) for site in sites]
+        return [await self._claimed(site) for site in sites]
 
     @property
     def installations(self) -> tuple[AddonId, ...]:
@@ -163,7 +189,7 @@ class StoreganiseAccount:
 
     async def addon(self, addon_id: AddonId) -> AddonRecord:
         """See `Source.addon`."""
-        return await self._installed[addon_id].client.addon(addon_id, fresh=True)
+        return await self._installed[addon_id].client.addon(addon_id, within=timedelta())
 
     @property
     def ahead(self) -> timedelta | None:
@@ -173,56 +199,64 @@ class StoreganiseAccount:
 
     async def site(self, site_id: SiteId, *, fresh: bool = False) -> Site:
         """See `Source.site`. Says which installation serves it, and carries that one's credentials."""
-        site = await self._served(site_id, fresh=fresh)
+        site = await self._served(site_id, within=timedelta() if fresh else None)
         ours = site.addon is not None or (self._own is not None and site.system == self._system)
-        if ours and not (self._has_credentials or complete(site.credentials)) and self._may_reread(site_id):
-            return await self._served(site_id, fresh=True)
-        return site
+        if ours and (self._has_credentials or complete(site.credentials)):
+            return site
+        return await self._served(site_id, within=REREAD_AFTER)
 
     def forget(self) -> None:
         """See `Source.forget`."""
         for key in self._keys().values():
             key.client.forget()
 
-    async def _served(self, site_id: SiteId, *, fresh: bool) -> Site:
-        record = await self._serving(site_id, fresh=fresh)
-        if self._own is not None or record is None:
-            site = await self._ask("site", site_id, lambda client: client.site(site_id, fresh=fresh))
-        else:
-            site = await self._installed[record.id].client.site(site_id, fresh=fresh)
-        return self._marked(site, record)
+    async def _served(self, site_id: SiteId, *, within: timedelta | None) -> Site:
+        """Read a site and who serves it, not kept for longer than `within`."""
+        if self._own is None:
+            record = await self._serving(site_id, within=within)
+            if record is not None:
+                site = await self._installed[record.id].client.site(site_id, within=within)
+                return self._marked(site, record)
+        site = await self._ask("site", site_id, lambda client: client.site(site_id, within=within))
+        return await self._claimed(site, within=within)
+
+    async def _claimed(self, site: Site, *, within: timedelta | None = None) -> Site:
+        """Say whose a site is. The account's own comes first, whatever installations say, or cannot say."""
+        if self._own is not None and site.system == self._system:
+            return self._marked(site, None)
+        return self._marked(site, await self._serving(site.id, within=within))
 
     def _marked(self, site: Site, record: AddonRecord | None) -> Site:
-        """Say on a site which installation serves it, and remember whom to ask about it."""
-        if record is None or (self._own is not None and site.system == self._system):
-            self._remember({("site", site.id): None})
+        """Write on a site which installation serves it, and remember whom to ask about it."""
+        self._remember({("site", site.id): record.id if record is not None else None})
+        if record is None:
             return site
-        self._remember({("site", site.id): record.id})
         credentials = record.credentials if complete(record.credentials) else site.credentials
         return replace(site, addon=record.id, credentials=credentials or record.credentials)
 
-    async def _serving(self, site_id: SiteId, *, fresh: bool) -> AddonRecord | None:
-        """Return the record of the installation that serves a site: one for this site before one for all sites."""
+    async def _serving(self, site_id: SiteId, *, within: timedelta | None) -> AddonRecord | None:
+        """Return the record of the installation that serves a site: one for this site before one for all sites.
+
+        Raises what kept us from reading a record, if no other installation serves the site: a key that is refused
+        for the moment is no evidence that nobody does.
+        """
         broad: AddonRecord | None = None
+        failure: UpstreamError | None = None
         for addon_id, key in sorted(self._installed.items()):
             try:
-                record = await key.client.addon(addon_id, fresh=fresh)
+                record = await key.client.addon(addon_id, within=within)
+            except NotFound:
+                continue  # it was removed at Storeganise
             except UpstreamError as error:
-                if isinstance(error, NotFound) or _refused(key, error):
-                    continue  # it was removed or disabled at Storeganise
-                raise
+                failure = failure or error
+                continue
             sites = record.sites or key.sites
             if sites and site_id in sites:
                 return record
             broad = broad or (None if sites else record)
+        if broad is None and failure is not None:
+            raise failure
         return broad
-
-    def _may_reread(self, site_id: SiteId) -> bool:
-        now = self._clock.now()
-        if now < self._reread_at.get(site_id, now):
-            return False
-        self._reread_at[site_id] = now + REREAD_AFTER
-        return True
 
     # Which credential is asked
 

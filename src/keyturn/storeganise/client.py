@@ -167,22 +167,22 @@ class StoreganiseClient:
         call = _one("read a unit", "units", unit_id)
         return await self._single(call, {"include": _FIELDS}, lambda value: wire.unit(value, asked=unit_id))
 
-    async def site(self, site_id: SiteId, *, fresh: bool = False) -> Site:
-        """`GET sites/{id}` (help, article 299), kept for the cache's time. Raises `NotFound`."""
+    async def site(self, site_id: SiteId, *, within: timedelta | None = None) -> Site:
+        """`GET sites/{id}` (help, article 299), kept for the cache's time, or for `within`. Raises `NotFound`."""
         call = _one("read a site", "sites", site_id)
         read = partial(self._single, call, {"include": _FIELDS}, partial(wire.site, asked=site_id))
-        return await self._sites.get(site_id, read, fresh=fresh)
+        return await self._sites.get(site_id, read, within=within)
 
     async def sites(self) -> list[Site]:
         """`GET sites` (help, article 297) with custom fields, page by page. Complete, or an error."""
         call = _Call("list sites", "sites", "sites")
         return await self._listing(call, {"include": _FIELDS}, _UNITS, wire.site, lambda found: found.id)
 
-    async def addon(self, addon_id: AddonId, *, fresh: bool = False) -> AddonRecord:
-        """`GET addons/{id}` (help, article 343), kept for the cache's time. Raises `NotFound`."""
+    async def addon(self, addon_id: AddonId, *, within: timedelta | None = None) -> AddonRecord:
+        """`GET addons/{id}` (help, article 343), kept for the cache's time, or for `within`. Raises `NotFound`."""
         call = _one("read an installation", "addons", addon_id)
         read = partial(self._single, call, {}, partial(wire.addon, asked=addon_id))
-        return await self._addons.get(addon_id, read, fresh=fresh)
+        return await self._addons.get(addon_id, read, within=within)
 
     @property
     def key_refused(self) -> bool:

@@ -22,12 +22,18 @@ class Kept(Generic[Id, Facts]):
         self._records: dict[Id, tuple[datetime, Facts]] = {}
         self._flights: SingleFlight[Id, Facts] = SingleFlight()
 
-    async def get(self, record_id: Id, read: Callable[[], Awaitable[Facts]], *, fresh: bool = False) -> Facts:
-        """Return the record, read now if it is not kept, too old, or asked for `fresh`."""
-        if fresh:
+    async def get(
+        self, record_id: Id, read: Callable[[], Awaitable[Facts]], *, within: timedelta | None = None
+    ) -> Facts:
+        """Return the record, read now if it is not kept or too old: older than `within`, if that is given.
+
+        With `within` zero it is read by this very call.
+        """
+        if within == timedelta():
             return await self._read(record_id, read)
+        time = self._time if within is None else min(within, self._time)
         kept = self._records.get(record_id)
-        if kept is not None and self._clock.now() < kept[0] + self._time:
+        if kept is not None and self._clock.now() < kept[0] + time:
             return kept[1]
         return await self._flights.join(record_id, lambda: self._read(record_id, read))
 

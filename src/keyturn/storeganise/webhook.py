@@ -22,11 +22,9 @@ from typing import Any, NoReturn, TypeVar
 
 from keyturn.core.ids import BusinessCode, JobId, OwnerId, RentalId, UnitId, is_id
 from keyturn.core.rental import Event
-from keyturn.core.work import Kind, Subject
+from keyturn.core.work import DELTA_SWEEP, Kind, Subject
 from keyturn.errors import WebhookRejected
 
-DELTA_SWEEP = Subject.of(Kind.SWEEP, "delta")
-"""Woken by the daily event, and by an event that should name something and does not."""
 DAILY_EVENT = "addon.dailyEvent.started"
 RENTAL_EVENTS = frozenset(
     {

@@ -33,15 +33,23 @@ class Circuit:
     """Remembers how the calls with one credential went."""
 
     def __init__(
-        self, name: str, clock: Clock, retry_cap: timedelta, *, on_paused: Callable[[str, str], None] | None = None
+        self,
+        name: str,
+        clock: Clock,
+        retry_cap: timedelta,
+        *,
+        forbidden_pauses: bool = True,
+        on_paused: Callable[[str, str], None] | None = None,
     ) -> None:
         """Name the upstream as its errors do. No pause is longer than `retry_cap`, but for credentials (15 min).
 
+        `forbidden_pauses`: whether 403 on several subjects means that the credentials are refused.
         `on_paused` is told of each call that a pause keeps back: the name, and the reason in one word.
         """
         self._name = name
         self._clock = clock
         self._cap = retry_cap
+        self._forbidden_pauses = forbidden_pauses
         self._on_paused = on_paused
         self._failing: set[str] = set()
         self._forbidden: set[str] = set()
@@ -95,7 +103,7 @@ class Circuit:
                 self._unavailable(error, subject)
             case Refused(status=status) if status == _FORBIDDEN:
                 self._forbidden.add(subject)
-                if len(self._forbidden) >= ENOUGH:
+                if self._forbidden_pauses and len(self._forbidden) >= ENOUGH:
                     self._pause("credentials", CREDENTIALS_PAUSE)
             case Refused():
                 self.succeeded()

@@ -117,17 +117,18 @@ def test_seal() -> None:
     """A sealed token shows nothing and opens only under the same key, for the same client of the same tenant."""
     where = TenantUrl("https://a.example")
     token = Token(value="canary", good_until=NOW)
-    sealed = Seal(b"key", where, "client").close(token, NOW)
+    sealed = Seal(b"key", where, "client", "secret").close(token, NOW)
     assert "canary" not in sealed.sealed + repr(sealed) + repr(token)
-    assert Seal(b"key", where, "client").open(sealed) == token
+    assert Seal(b"key", where, "client", "secret").open(sealed) == token
     for other in (
-        Seal(b"other", where, "client"),
-        Seal(b"key", where, "other"),
-        Seal(b"key", TenantUrl("https://b.example"), "client"),
+        Seal(b"other", where, "client", "secret"),
+        Seal(b"key", where, "other", "secret"),
+        Seal(b"key", where, "client", "another secret"),
+        Seal(b"key", TenantUrl("https://b.example"), "client", "secret"),
     ):
         assert other.open(sealed) is None
-    assert Seal(b"key", where, "client").open(None) is None
-    assert Seal(b"key", where, "client").open(replace(sealed, sealed="nonsense é")) is None
+    assert Seal(b"key", where, "client", "secret").open(None) is None
+    assert Seal(b"key", where, "client", "secret").open(replace(sealed, sealed="nonsense é")) is None
 
 
 async def _sets_up(made: Tenant) -> Provider:

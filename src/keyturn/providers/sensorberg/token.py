@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
+import hmac
 import json
 import re
 from collections.abc import Awaitable, Callable
@@ -53,10 +55,12 @@ class SealedToken:
     sealed: str = field(repr=False)
     expires_at: datetime | None
     minted_at: datetime
+    secret_hash: str | None = field(default=None, repr=False)
+    """A keyed hash of the client secret it was fetched with."""
 
 
 class Stored(Protocol):
-    """What a store gives back: the same three values, whatever its own class."""
+    """What a store gives back: the same values, whatever its own class."""
 
     @property
     def sealed(self) -> str: ...
@@ -64,6 +68,8 @@ class Stored(Protocol):
     def expires_at(self) -> datetime | None: ...
     @property
     def minted_at(self) -> datetime: ...
+    @property
+    def secret_hash(self) -> str | None: ...
 
 
 class TokenStore(Protocol):
@@ -76,7 +82,7 @@ class TokenStore(Protocol):
     async def under_lock(self, tenant: TenantUrl, client_id: str, mint: Callable[[Any], Awaitable[Any]]) -> Stored:
         """Hold the row, give `mint` what is stored now (`Stored | None`), store what it returns, and return that.
 
-        `mint` takes and returns `Any` because each store has its own class for the same three values.
+        `mint` takes and returns `Any` because each store has its own class for the same values.
         """
         ...
 
@@ -111,23 +117,28 @@ class Token:
 
 
 class Seal:
-    """Encrypts tokens under the installation's `secret_key`, bound to the client they belong to."""
+    """Encrypts tokens under the installation's `secret_key`, bound to the client they belong to.
 
-    def __init__(self, secret_key: bytes, tenant: TenantUrl, client_id: str) -> None:
+    A backend's address and a client id are no secrets: whoever has no more than these must not get the token of
+    somebody who also knows the client secret. So a token opens only for the secret it was fetched with.
+    """
+
+    def __init__(self, secret_key: bytes, tenant: TenantUrl, client_id: str, client_secret: str) -> None:
         """Derive the key (HKDF-SHA256); a token sealed for another client or under another key does not open."""
         info = json.dumps(["keyturn provider token", tenant, client_id]).encode()
         derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(secret_key)
         self._fernet = Fernet(base64.urlsafe_b64encode(derived))
+        self._secret_hash = hmac.digest(derived, client_secret.encode(), hashlib.sha256).hex()
 
     def close(self, token: Token, now: datetime) -> SealedToken:
         """Encrypt a token for the store."""
         plain = json.dumps([token.value, token.good_until.isoformat()]).encode()
         sealed = self._fernet.encrypt_at_time(plain, int(now.timestamp())).decode()
-        return SealedToken(sealed=sealed, expires_at=token.good_until, minted_at=now)
+        return SealedToken(sealed=sealed, expires_at=token.good_until, minted_at=now, secret_hash=self._secret_hash)
 
     def open(self, stored: Stored | None) -> Token | None:
         """Decrypt a stored token; `None` for anything that is not ours."""
-        if stored is None:
+        if stored is None or not hmac.compare_digest(stored.secret_hash or "", self._secret_hash):
             return None
         try:
             value, good_until = json.loads(self._fernet.decrypt(stored.sealed.encode()))
@@ -159,7 +170,7 @@ class TokenCache:
         self._client_secret = client_secret
         self._limiter = limiter
         self._tokens = tokens
-        self._seal = Seal(secret_key, tenant, client_id)
+        self._seal = Seal(secret_key, tenant, client_id, client_secret)
         self._kept: Token | None = None
         self._flights: SingleFlight[str | None, Token] = SingleFlight()
 

@@ -22,6 +22,7 @@ def upgrade() -> None:
     op.add_column("deliveries", _text("addon_id"))
     op.create_index("ix_deliveries_addon_id", "deliveries", ["addon_id"])
     op.add_column("work", _text("trace"))
+    op.add_column("tokens", _text("secret_hash"))
     op.add_column("lanes", _number("asked_until"))
     for column in (
         _text("details"),
@@ -53,6 +54,7 @@ def _businesses() -> None:
     """SQLite adds a constraint by making the table anew, which `batch_alter_table` does; PostgreSQL just adds it."""
     with op.batch_alter_table("businesses") as table:
         table.add_column(_text("api_url"))
+        table.add_column(sa.Column("named", sa.Boolean(), nullable=True))
         table.create_unique_constraint("uq_businesses_api_url", ["api_url"])
 
 
@@ -67,6 +69,7 @@ def _installations() -> None:
         sa.Column("last_seen", sa.BigInteger(), nullable=False),
         _text("refused_url"),
         _number("refused_at"),
+        _number("unseen_since"),
         sa.PrimaryKeyConstraint("addon_id", name="pk_installations"),
     )
     op.create_index("ix_installations_business", "installations", ["business"])
