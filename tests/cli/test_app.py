@@ -12,8 +12,8 @@ from cli.program import COMMAND, environment
 from keyturn.cli.app import run
 from keyturn.cli.outcome import exit_code
 from keyturn.errors import (
-    Busy,
     AccountKnown,
+    Busy,
     CredentialsRejected,
     DatabaseTooNew,
     DatabaseUnavailable,
