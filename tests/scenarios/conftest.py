@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import io
-import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
 import pytest
-import structlog
 
-from keyturn.logs import configure
 from scenarios.world import World, WorldMaker, world
 
 
@@ -35,15 +31,3 @@ async def acme(make_world: WorldMaker) -> AsyncIterator[World]:
     """Give an operator with one site in Berlin and no unit."""
     async with make_world() as started:
         yield started
-
-
-@pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    """Everything that is logged, as JSON lines; afterwards logging is as it was."""
-    root = logging.getLogger()
-    before = (root.level, list(root.handlers))
-    stream = io.StringIO()
-    configure(stream=stream, pretty=False)
-    yield stream
-    structlog.reset_defaults()
-    root.level, root.handlers = before

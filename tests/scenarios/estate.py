@@ -111,18 +111,25 @@ class Estate:
             "sensorberg_clientSecret": f"secret of {client_id}",
         }
 
-    def add_place(
-        self, code: str, name: str, client_id: str, tenant: str, *, addon_id: str | None = None, **site_fields: Any
-    ) -> Place:
+    def add_place(self, code: str, name: str, client_id: str, tenant: str, **site_fields: Any) -> Place:
         """Add a site with three units."""
         account, backend = self.accounts[code], self.tenants[tenant]
         site = account.add_site(name, site_fields, name.lower())
-        key = f"key:{code}" if addon_id is None else f"addon:{addon_id}"
-        place = Place(account=account, site=site, tenant=backend, key=key, client_id=client_id, addon_id=addon_id)
+        place = Place(account=account, site=site, tenant=backend, key=f"key:{code}", client_id=client_id)
         for number in range(3):
             group = backend.add_group(f"{code}-{name}-{number}")
             place.units.append(account.add_unit(site, f"{name}{number}", {"sensorberg_id": group}))
         self.places.append(place)
+        return place
+
+    def add_served(
+        self, code: str, name: str, tenant: str, *, site_named: bool = True, fields: dict[str, Any] | None = None
+    ) -> Place:
+        """Add a site that only an installation serves; its Sensorberg client is `client-of-NAME`."""
+        client_id = f"client-of-{name}"
+        place = self.add_place(code, name, client_id, tenant)
+        place.addon_id = self.install(code, place.site if site_named else None, client_id, tenant, fields=fields)
+        place.key = f"addon:{place.addon_id}"
         return place
 
     def move_in(self, place: Place, unit: int = 0, tenant: str | None = None) -> str:
@@ -270,22 +277,13 @@ async def furnished(estate: Estate) -> dict[str, Any]:
     both = estate.add_place("acme", "Both", PLAIN_CLIENT, "west", securitySystem="sensorberg")
     estate.install("acme", both.site, "unused", "east")
     for number, tenant in enumerate(("west", "east")):
-        _served(estate, "acme", f"Extra{number}", tenant)
+        estate.add_served("acme", f"Extra{number}", tenant)
     for number, tenant in enumerate(("west", "east", "west", "east")):
-        _served(estate, "north", f"North{number}", tenant)
+        estate.add_served("north", f"North{number}", tenant)
     confirmed = {}
     for number, tenant in enumerate(("west", "east", "west")):
-        place = _served(estate, "south", f"South{number}", tenant, site_named=number < 2)
+        place = estate.add_served("south", f"South{number}", tenant, site_named=number < 2)
         if number < 2:
             confirmed[str(place.addon_id)] = {"sites": [place.site]}
     estate.clock.advance(timedelta(minutes=1))
     return {"installations": confirmed}
-
-
-def _served(estate: Estate, code: str, name: str, tenant: str, *, site_named: bool = True) -> Place:
-    """Add a site that only an installation claims."""
-    client_id = f"client-of-{name}"
-    place = estate.add_place(code, name, client_id, tenant)
-    place.addon_id = estate.install(code, place.site if site_named else None, client_id, tenant)
-    place.key = f"addon:{place.addon_id}"
-    return place

@@ -101,14 +101,12 @@ async def test_a_site_both_claim_is_the_plain_ones(three: Estate) -> None:
 async def test_an_unknown_installation_waits_and_its_events_run_once_it_is_approved(three: Estate) -> None:
     """Nothing is asked of anybody before; nothing is lost after."""
     await three.start(auto_register=False)
-    place = three.add_place("north", "North", "client-of-North", "east")
-    place.addon_id = three.install("north", place.site, "client-of-North", "east")
-    place.key = f"addon:{place.addon_id}"
+    place = three.add_served("north", "North", "east")
     rental = three.move_in(place)
     await three.settle()
 
     assert three.storeganise.journal.entries == []
-    installation = await three.service.installations.find(AddonId(place.addon_id))
+    installation = await three.service.installations.find(AddonId(str(place.addon_id)))
     assert installation is not None
     assert installation.state is InstallationState.WAITING
     kept = await three.service.installations.kept()
@@ -172,18 +170,14 @@ async def test_a_delivery_that_names_no_installation_or_account_is_malformed(
 async def test_an_installation_without_credentials_is_held_until_they_are_entered(three: Estate) -> None:
     """The sentence names the fields; once they are there, the same events open the door."""
     await three.start()
-    place = three.add_place("north", "North", "client-of-North", "east")
-    place.addon_id = three.install(
-        "north", place.site, "client-of-North", "east", fields={"sensorberg_url": three.urls["east"]}
-    )
-    place.key = f"addon:{place.addon_id}"
+    place = three.add_served("north", "North", "east", fields={"sensorberg_url": three.urls["east"]})
     rental = three.move_in(place)
     await three.settle()
 
     [problem] = [one for one in await three.service.problems.open() if one.code == "credentials"]
     assert "sensorberg_clientId" in problem.text
     assert "sensorberg_clientSecret" in problem.text
-    three.accounts["north"].installations[place.addon_id].custom_fields.update(
+    three.accounts["north"].installations[str(place.addon_id)].custom_fields.update(
         three.credentials("client-of-North", "east")
     )
     three.clock.advance(HOUR)
@@ -195,15 +189,15 @@ async def test_an_installation_without_credentials_is_held_until_they_are_entere
 async def test_a_changed_client_secret_is_read_at_once_after_a_401(three: Estate) -> None:
     """Credentials that were replaced in the installation's record do not wait for its cache of an hour."""
     await three.start()
-    place = three.add_place("north", "North", "client-of-North", "east")
-    place.addon_id = three.install("north", place.site, "client-of-North", "east")
-    place.key = f"addon:{place.addon_id}"
+    place = three.add_served("north", "North", "east")
     three.move_in(place)
     await three.settle()
     east = three.tenants["east"]
     east.change_secret("client-of-North", "another secret")
     east.revoke_tokens()
-    three.accounts["north"].installations[place.addon_id].custom_fields["sensorberg_clientSecret"] = "another secret"
+    three.accounts["north"].installations[str(place.addon_id)].custom_fields["sensorberg_clientSecret"] = (
+        "another secret"
+    )
     rental = three.move_in(place, 1)
     await three.settle()
     three.clock.advance(timedelta(seconds=5))
@@ -215,9 +209,7 @@ async def test_a_changed_client_secret_is_read_at_once_after_a_401(three: Estate
 async def test_the_client_id_of_another_operator_opens_nothing_without_the_secret(three: Estate) -> None:
     """A backend's address and a client id are no secrets: they must not be enough to use somebody's token."""
     await three.start()
-    north = three.add_place("north", "North", "client-of-North", "east")
-    north.addon_id = three.install("north", north.site, "client-of-North", "east")
-    north.key = f"addon:{north.addon_id}"
+    north = three.add_served("north", "North", "east")
     three.move_in(north)
     await three.settle()
     south = three.add_place("south", "South", "client-of-North", "east")
@@ -236,9 +228,7 @@ async def test_the_client_id_of_another_operator_opens_nothing_without_the_secre
 async def test_an_account_that_becomes_known_is_swept(three: Estate) -> None:
     """What no webhook told of a new account is found all the same."""
     await three.start()
-    place = three.add_place("north", "North", "client-of-North", "east")
-    place.addon_id = three.install("north", place.site, "client-of-North", "east")
-    place.key = f"addon:{place.addon_id}"
+    place = three.add_served("north", "North", "east")
     three.move_in(place)
     await three.settle()
     three.clock.advance(timedelta(minutes=1))
@@ -253,14 +243,12 @@ async def test_an_account_that_becomes_known_is_swept(three: Estate) -> None:
 async def test_a_removed_installation_takes_nobodys_access_away(three: Estate) -> None:
     """Its site is nobody's then, but a site that says nothing is no evidence: access stays, and staff are told."""
     await three.start()
-    place = three.add_place("north", "North", "client-of-North", "east")
-    other = three.add_place("north", "Other", "client-of-Other", "east")
-    place.addon_id = three.install("north", place.site, "client-of-North", "east")
-    other.addon_id = three.install("north", other.site, "client-of-Other", "east")
+    place = three.add_served("north", "North", "east")
+    three.add_served("north", "Other", "east")
     rental = three.move_in(place)
     await three.settle()
-    assert await three.service.installations.forget(AddonId(place.addon_id))
-    three.accounts["north"].installations[place.addon_id].webhook_url = None
+    assert await three.service.installations.forget(AddonId(str(place.addon_id)))
+    three.accounts["north"].installations[str(place.addon_id)].webhook_url = None
     three.accounts["north"].edit_rental(rental, {"note": "x"})
     three.clock.advance(2 * HOUR)
     await three.settle()

@@ -5,23 +5,20 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import logging
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import structlog
 
 from keyturn import telemetry
 from keyturn.clock import MovableClock
 from keyturn.core.work import Ending
 from keyturn.errors import Refused, Unavailable
-from keyturn.logs import configure
 from keyturn.telemetry.outbox import BATCH, EVERY_S, MOST, Outbox
 from keyturn.telemetry.tracer import Tracer
 from keyturn.upstream.collector import Collector as Sender
@@ -45,18 +42,6 @@ webhook_secret = "secret"
 [telemetry]
 endpoint = "http://127.0.0.1:1"
 """
-
-
-@pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    """Everything that is logged, as JSON lines; afterwards logging is as it was."""
-    root = logging.getLogger()
-    before = (root.level, list(root.handlers))
-    stream = io.StringIO()
-    configure(stream=stream, pretty=False)
-    yield stream
-    structlog.reset_defaults()
-    root.level, root.handlers = before
 
 
 def _collecting(
