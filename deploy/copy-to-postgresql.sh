@@ -25,6 +25,10 @@ fi
 # A table comes after those it refers to. `shares` belongs to running processes and is left out.
 tables="businesses installations deliveries delivery_subjects work lanes rentals owners codes memberships transfers
     claims pins units tokens problems"
+umask 077
+everything=$(mktemp)
+trap 'rm -f "$everything"' EXIT
+# Into a file first: in a pipe, a failure of sqlite3 would pass unnoticed.
 {
     echo "BEGIN; TRUNCATE $(echo $tables | tr ' ' ','), shares;"
     for table in $tables; do
@@ -36,6 +40,7 @@ tables="businesses installations deliveries delivery_subjects work lanes rentals
     done
     echo "SELECT setval(pg_get_serial_sequence('deliveries', 'id'), max(id)) FROM deliveries HAVING max(id) > 0;"
     echo "COMMIT;"
-} | sql >/dev/null
+} >"$everything"
+sql --file="$everything" >/dev/null
 echo "copied: $(sql --command "SELECT count(*) FROM rentals") rentals," \
     "$(sql --command "SELECT count(*) FROM deliveries") deliveries"

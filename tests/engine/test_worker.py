@@ -208,3 +208,20 @@ async def test_an_idle_lane_permits_nothing(database: Database) -> None:
 
     assert bench.looks == [ACME]
     assert bench.permits[ACME]() is False
+
+
+async def test_a_lease_that_others_took_over_permits_nothing(database: Database, clock: MovableClock) -> None:
+    """Whatever our own clock says: once the database says that it is lost, no call starts."""
+    work = Work(database)
+    await work.wake(ACME, [rental(1)], "x")
+    lane = await claimed(work)
+    lease = Lease(lane, work=work, clock=clock, length=LEASE, asked_at=clock.now() + 3 * LEASE)
+    clock.advance(LEASE)
+    await claimed(work, holder="another")
+    assert lease.holds()
+    passing = asyncio.create_task(tick(clock))
+    async with asyncio.timeout(PATIENCE_S):
+        await lease.keep()
+    passing.cancel()
+
+    assert not lease.holds()

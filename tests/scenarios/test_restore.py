@@ -33,7 +33,7 @@ class Copies:
         """Make a copy beside the running service."""
         if self._url is not None:
             address = self._url.get_secret_value()
-            _run("pg_dump", "--format=custom", "--schema=public", f"--file={self._copy}", address)
+            _run("pg_dump", "--format=custom", "--exclude-schema=tests", f"--file={self._copy}", address)
             return
         with closing(sqlite3.connect(self._file)) as connection:
             connection.execute("VACUUM INTO ?", (str(self._copy),))
@@ -42,7 +42,9 @@ class Copies:
         """Put the copy in the database's place; the service is stopped."""
         if self._url is not None:
             address = self._url.get_secret_value()
-            _run("pg_restore", "--clean", "--if-exists", "--single-transaction", f"--dbname={address}", str(self._copy))
+            emptied = ("--command", "DROP SCHEMA public CASCADE", "--command", "CREATE SCHEMA public")
+            _run("psql", address, *emptied)
+            _run("pg_restore", "--no-owner", "--single-transaction", f"--dbname={address}", str(self._copy))
             return
         for left in self._file.parent.glob("keyturn.db*"):
             left.unlink()

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from keyturn.errors import LeaseLost
 from keyturn.upstream.limiter import Limiter
 
 
@@ -178,3 +179,25 @@ async def test_it_tells_when_somebody_has_left() -> None:
     await callers.go(0, 1)
 
     assert left == [1, 0]
+
+
+async def test_nobody_waits_for_ever_without_permission() -> None:
+    """Who waits holds a lane: where nobody may be let in, it goes to those who may; a mere queue is waited for."""
+    allowed = Limiter(1, patience_s=0.01)
+    barred = Limiter(1, permitted=lambda: False, patience_s=0.01)
+    with pytest.raises(LeaseLost):
+        async with barred:
+            raise AssertionError("let in")
+    assert barred.in_use == 0
+
+    async def queue() -> bool:
+        async with allowed:
+            return True
+
+    async with allowed:
+        waiting = asyncio.create_task(queue())
+        with pytest.raises(LeaseLost):
+            async with barred:
+                raise AssertionError("let in")
+        assert not waiting.done()
+    assert await waiting

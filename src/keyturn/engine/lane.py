@@ -6,7 +6,6 @@ transaction that records every outcome under the lane's fence.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -19,6 +18,7 @@ from keyturn.engine.batch import MOST, Batch, Books
 from keyturn.engine.business import Business, Rules
 from keyturn.engine.observe import Observer
 from keyturn.engine.resolve import Resolver
+from keyturn.engine.steps import together
 from keyturn.engine.worker import Drain
 from keyturn.store.businesses import Businesses
 from keyturn.store.units import UnitNames
@@ -69,7 +69,7 @@ class LaneWork:
             problems=self._books.problems,
             rules=self._rules,
         )
-        outcomes = list(await asyncio.gather(*(resolver.resolve(item) for item in items)))
+        outcomes = await together(resolver.resolve(item) for item in items)
         if outcomes:
             await self._books.work.finish(lane, outcomes)
         return outcomes

@@ -49,7 +49,9 @@ class Lease:
             asked_at = self._clock.now()
             with suppress(DatabaseUnavailable):
                 kept = await self._work.renew(self.lane, self._length)
-                if kept and self._until is not None:
+                if not kept:
+                    self._until = None  # somebody else has it: no call starts any more
+                elif self._until is not None:
                     self._until = asked_at + self._length
 
     async def give_back(self) -> None:

@@ -18,9 +18,10 @@ from keyturn.core.memory import TransferPair
 from keyturn.core.rental import Job
 from keyturn.core.work import DELTA_SWEEP, TASKS, UNIT_SWEEP, Ending, Kind, Lane, Outcome, Subject, WorkItem
 from keyturn.engine.business import Business, Rules
-from keyturn.engine.failure import failure_of, outcome_of
+from keyturn.engine.failure import Failure, failure_of, outcome_of
 from keyturn.engine.tasks import Tasks
-from keyturn.errors import NotFound, UpstreamError
+from keyturn.errors import DatabaseUnavailable, LeaseLost, NotFound, UpstreamError
+from keyturn.logs import logger
 from keyturn.store.businesses import Businesses
 from keyturn.store.ledger import Ledger
 from keyturn.store.problems import Problems
@@ -62,7 +63,7 @@ class Resolver:
         self._rules = rules
 
     async def resolve(self, item: WorkItem) -> Outcome:
-        """Resolve one row. Raises `LeaseLost`; every other failure becomes an outcome."""
+        """Resolve one row. Raises `LeaseLost` and `DatabaseUnavailable`; every other failure becomes an outcome."""
         subject, code = item.subject, self._business.code
         with telemetry.woken(
             "resolve", [item.trace], business=code, subject_kind=subject.kind, subject_id=subject.id
@@ -71,6 +72,12 @@ class Resolver:
                 outcome = await self._resolved(item)
             except UpstreamError as error:
                 outcome = outcome_of(item, failure_of(error), self._rules, self._clock.now())
+            except (LeaseLost, DatabaseUnavailable):
+                raise
+            except Exception as error:  # noqa: BLE001 - one row that breaks us must not stop the lane
+                logger().error("look_failed", business=code, exc_info=error)
+                broken = Failure(ending=Ending.RETRY, reason=f"internal error ({type(error).__name__})")
+                outcome = outcome_of(item, broken, self._rules, self._clock.now())
             span.note(ending=outcome.ending)
             return outcome
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Iterable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
-async def together(steps: Iterable[Awaitable[None]]) -> None:
-    """Await all steps side by side; raise the first failure once every one of them has ended.
+async def together(steps: Iterable[Awaitable[T]]) -> list[T]:
+    """Await all steps side by side and return what they returned; raise the first failure once all have ended.
 
-    A step that is still making a call must come to its end, or nobody records what the call did.
+    A step that is still making a call must come to its end, or nobody records what the call did, and whoever is
+    next in the lane would call at the same time.
     """
-    for result in await asyncio.gather(*steps, return_exceptions=True):
+    results = await asyncio.gather(*steps, return_exceptions=True)
+    for result in results:
         if isinstance(result, BaseException):
             raise result
+    return [result for result in results if not isinstance(result, BaseException)]

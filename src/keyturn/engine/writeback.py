@@ -6,7 +6,6 @@ rentals. What goes out is remembered before it leaves, so that its echo is recog
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
@@ -22,6 +21,7 @@ from keyturn.core.work import Lane
 from keyturn.engine.account import Account
 from keyturn.engine.case import OwnerCase, RentalCase
 from keyturn.engine.source import Source
+from keyturn.engine.steps import together
 from keyturn.errors import UpstreamError
 from keyturn.store.ledger import Ledger
 
@@ -191,7 +191,7 @@ class WriteBack:
         errors = {} if failed is None else {write.memory.id: failed for write in writes.rentals}
         shown = [write if failed is None else write.without_pin() for write in writes.rentals]
         due = [write for write in shown if write.needed]
-        results = await asyncio.gather(*(self._write_rental(write) for write in due))
+        results = await together(self._write_rental(write) for write in due)
         after = [memory for memory, _ in results if memory is not None]
         if after:
             await self._ledger.save(self._lane, rentals=after)

@@ -67,9 +67,13 @@ class _Lock:
 
     def _open(self) -> int:
         try:
-            return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            if os.geteuid() == 0:  # a command run as root must not shut the service out
+                owner = self._path.parent.stat()
+                os.fchown(file, owner.st_uid, owner.st_gid)
         except OSError as error:
             raise DatabaseUnavailable(f"{self._path} cannot be used: {error.strerror or error}.") from error
+        return file
 
     def _have(self, file: int) -> bool:
         with self._guard:

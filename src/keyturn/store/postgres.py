@@ -17,9 +17,10 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import TypeVar
 
-from sqlalchemy import URL, Connection, Select, event, func, make_url, select, text
+import psycopg
+from sqlalchemy import URL, Connection, Select, event, func, inspect, make_url, select, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -45,6 +46,10 @@ STALL_S = 15
 APART_S = 60
 """The same where an upstream is called meanwhile."""
 MIGRATING = "keyturn migrations"
+MIGRATION_WAIT_S = 2
+"""How long the others' writes may be kept waiting at a time before tables are changed."""
+MIGRATION_PAUSE_S = 1
+MIGRATION_TRIES = 40
 
 _CONNECTING = {
     "application_name": "keyturn",
@@ -82,7 +87,7 @@ class PostgresDatabase(Database):
         engine = _engine(address)
         database = cls(engine, clock)
         try:
-            await _ensure_tables(engine, place, shared=shared)
+            await _ensure_tables(engine, place, clock, shared=shared)
             await database.refresh()
         except DBAPIError as error:
             await engine.dispose()
@@ -136,16 +141,45 @@ class PostgresDatabase(Database):
                     yield run
 
 
-async def _ensure_tables(engine: AsyncEngine, place: str, *, shared: bool) -> None:
-    from keyturn.store.migrations import upgrade, verify
+async def _ensure_tables(engine: AsyncEngine, place: str, clock: Clock, *, shared: bool) -> None:
+    if shared:
+        from keyturn.store.migrations import verify
 
-    async with engine.begin() as connection:
-        if shared:
+        async with engine.begin() as connection:
             await connection.run_sync(verify, place)
-        else:
+        return
+    never = asyncio.Event()
+    for _ in range(MIGRATION_TRIES):
+        if await _migrated(engine, place):
+            return
+        await clock.wait(never, seconds=MIGRATION_PAUSE_S)
+    raise DatabaseUnavailable(
+        f"{place} is too busy for its tables to be changed; try again when no pg_dump is running."
+    )
+
+
+async def _migrated(engine: AsyncEngine, place: str) -> bool:
+    """Bring the tables up to date; `False` where processes of the version before were using them just now."""
+    from keyturn.store.migrations import upgrade
+
+    try:
+        async with engine.begin() as connection:
             await connection.execute(_limits(0))  # another process may be migrating, however long it takes
             await connection.run_sync(_lock_scopes, [MIGRATING])
-            await connection.run_sync(upgrade, place)
+            await connection.run_sync(upgrade, place, _take_tables)
+    except OperationalError as error:
+        if isinstance(error.orig, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected):
+            return False
+        raise
+    return True
+
+
+def _take_tables(connection: Connection) -> None:
+    """Lock all tables at once or none: others must not wait behind a migration that itself waits for one of them."""
+    names = inspect(connection).get_table_names()
+    connection.execute(text(f"SET LOCAL lock_timeout = '{MIGRATION_WAIT_S}s'"))
+    quoted = ", ".join(connection.dialect.identifier_preparer.quote(name) for name in sorted(names))
+    connection.execute(text(f"LOCK TABLE {quoted} IN ACCESS EXCLUSIVE MODE"))
 
 
 def _lock_scopes(connection: Connection, scopes: Sequence[str]) -> None:

@@ -10,6 +10,11 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
+from keyturn.errors import LeaseLost
+
+PATIENCE_S = 30.0
+"""How long a caller waits while nobody may be let in at all."""
+
 
 class Limiter:
     """Lets so many callers in at once; used as `async with limiter`."""
@@ -20,6 +25,7 @@ class Limiter:
         *,
         permitted: Callable[[], bool] = lambda: True,
         on_end: Callable[[], None] = lambda: None,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         """`permitted` says whether anybody may be let in at all now; when that changes, call `resize`.
 
@@ -28,6 +34,7 @@ class Limiter:
         self._amount = amount
         self._permitted = permitted
         self._on_end = on_end
+        self._patience_s = patience_s
         self._waiting: deque[asyncio.Future[None]] = deque()
         self.in_use = 0
         """How many callers are inside."""
@@ -61,13 +68,20 @@ class Limiter:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         try:
-            await turn
+            await self._wait(turn)
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
                 self._leave()
             else:
                 self._waiting.remove(turn)
             raise
+
+    async def _wait(self, turn: asyncio.Future[None]) -> None:
+        """Wait, but not for ever where nobody may be let in: who waits holds a lane that others could work on."""
+        while not (await asyncio.wait((turn,), timeout=self._patience_s))[0]:
+            if not self._permitted():
+                self._waiting.remove(turn)
+                raise LeaseLost("this process has had no share of the backend's requests for a while")
 
     def _leave(self) -> None:
         self.in_use -= 1

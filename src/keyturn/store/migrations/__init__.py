@@ -7,6 +7,7 @@ schema: it says what was true when it was written.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from alembic import command
@@ -19,11 +20,17 @@ from sqlalchemy import Connection
 from keyturn.errors import DatabaseNotReady, DatabaseTooNew
 
 
-def upgrade(connection: Connection, place: str) -> None:
-    """Bring the tables to the newest revision. `place` names the database in the error. Raises `DatabaseTooNew`."""
+def upgrade(connection: Connection, place: str, take_tables: Callable[[Connection], None] | None = None) -> None:
+    """Bring the tables to the newest revision. `place` names the database in the error. Raises `DatabaseTooNew`.
+
+    `take_tables` is called before tables that others may be using are changed.
+    """
     config = _config()
     scripts = ScriptDirectory.from_config(config)
-    if _current(connection, scripts, place) != scripts.get_current_head():
+    current = _current(connection, scripts, place)
+    if current != scripts.get_current_head():
+        if current is not None and take_tables is not None:
+            take_tables(connection)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
