@@ -232,7 +232,7 @@ def _digest(key: bytes, key_id: str, pin: Pin) -> PinHash:
 
 
 async def _ready(database: Database, worker: Worker | None) -> Readiness:
-    alive = worker is None or worker.alive
+    alive = None if worker is None else worker.alive
     try:
         await database.write(lambda _: None)
     except DatabaseUnavailable:

@@ -54,6 +54,7 @@ def test_with_nothing_to_do_everything_is_zero(any_desk: Desk) -> None:
         "unread": 0,
         "oldest_due_s": 0.0,
         "held_subjects": [],
+        "failing_subjects": [],
         "problems": [],
         "waiting_addons": 0,
     }
@@ -67,6 +68,37 @@ def test_due_work_has_an_age_and_is_no_reason_to_worry(desk: Desk) -> None:
     assert document["due"] == 1
     assert 300 <= document["oldest_due_s"] < 400
     assert "The oldest has been waiting for 5 min." in desk.run("status").lines
+
+
+def test_work_that_piles_up_is_a_reason_to_worry(desk: Desk) -> None:
+    """Nobody works on it, or nothing can be done: it ends with 1 and asks the question."""
+    desk.within(woken, ago=timedelta(minutes=11))
+    said = desk.run("status")
+
+    assert said.code == 1
+    assert "Work piles up: does a worker run, and do the services answer?" in said.lines
+    assert desk.json("status", ends=1)["ok"] is False
+
+
+def test_what_failed_and_is_repeated_is_shown(desk: Desk) -> None:
+    """With the reason, which says whose key or which service it is."""
+
+    async def failed(database: Database) -> None:
+        work = Work(database)
+        await work.wake(ACME, [RENTAL], "x")
+        lane = await work.claim("worker", lease=timedelta(seconds=15))
+        assert lane is not None
+        [item] = await work.take(lane, kinds=list(Kind), limit=1)
+        reason, again_at = "storeganise: read a rental: the key is refused", database.clock.now() + timedelta(minutes=5)
+        await work.finish(lane, [Outcome(item=item, ending=Ending.RETRY, reason=reason, again_at=again_at)])
+        await work.release(lane)
+
+    desk.within(failed)
+
+    assert [one["reason"] for one in desk.json("status")["failing_subjects"]] == [
+        "storeganise: read a rental: the key is refused"
+    ]
+    assert any("the key is refused" in line for line in desk.run("status").lines)
 
 
 def test_a_held_rental_is_said_with_its_reason(desk: Desk) -> None:

@@ -41,6 +41,7 @@ def file(tmp_path: Path) -> Path:
     path = tmp_path / "keyturn.toml"
     path.write_text(SECRETS, encoding="utf-8")
     path.chmod(0o644)
+    path.parent.chmod(0o755)
     return path
 
 
@@ -59,6 +60,9 @@ def test_secrets_that_everybody_can_read(file: Path) -> None:
     assert f"It holds {', '.join(named)} in plain text" in finding.text
     assert not any("canary" in text or "0123456789" in text for text in (finding.text, finding.advice))
 
+    file.parent.chmod(0o700)  # a closed folder is as good
+    assert looked_at(file) == []
+    file.parent.chmod(0o755)
     file.chmod(0o640)
     assert looked_at(file) == []
 

@@ -89,7 +89,7 @@ def test_on_without_the_packages_is_a_sentence(tmp_path: Path) -> None:
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, cwd=tmp_path, text=True, check=False)  # noqa: S603  # our own words
 
     assert ended.returncode == 2
-    assert 'install them with: pip install "keyturn[telemetry]"' in ended.stderr
+    assert 'install Keyturn with its extra "telemetry"' in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

@@ -27,6 +27,8 @@ async def test_it_is_ready_with_database_and_worker(site: Site) -> None:
 
 async def test_it_is_not_ready_without_a_worker(site: Site) -> None:
     """A process whose worker has stopped says so with a 503."""
+    site.readiness = Readiness(database=True, worker=None)
+    assert json.loads((await site.get("/readyz")).body) == {"status": "ready", "database": "ok", "worker": "none"}
     site.readiness = Readiness(database=True, worker=False)
 
     answer = await site.get("/readyz")

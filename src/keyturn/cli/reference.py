@@ -26,7 +26,7 @@ _HEAD = """\
 | 2 | the command or the settings cannot be used; every problem is listed |
 | 3 | an upstream or the database cannot be reached |
 
-With 2 and 3, and with 1 for an error, each line on standard error is one sentence.
+With 2 and 3, and with 1 for an error, standard error says in sentences what is wrong and what to do.
 
 A row of a table is one line, and nothing in it is shortened. Colours appear on a terminal only, and not where
 `NO_COLOR` is set.

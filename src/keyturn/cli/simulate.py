@@ -8,6 +8,7 @@ import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -92,7 +93,7 @@ def settings_text(world: World) -> str:
 {_FIRST_LINE}
 [server]
 host = "{_HOST}"
-port = {_PORT}
+port = {_port_of(world.webhook_url)}
 secret_key = "{secrets.token_hex(32)}"
 
 [database]
@@ -114,6 +115,16 @@ base_url = "http://{_HOST}:{world.sensorberg_port}"
 client_id = "client"
 client_secret = "{world.client_secret}"
 """
+
+
+def _port_of(webhook_url: str) -> int:
+    """Return the port on which Keyturn shall take the webhooks: the address' own, where that is this machine's."""
+    try:
+        parts = urlsplit(webhook_url)
+        port = parts.port if parts.hostname in {_HOST, "localhost"} else None
+    except ValueError:
+        port = None
+    return port or _PORT
 
 
 async def _simulate(world: World, write: Path | None) -> None:
@@ -144,7 +155,11 @@ async def _simulate(world: World, write: Path | None) -> None:
                 await storeganise.pump(stop)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else type(error).__name__
-        raise StartError(f"cannot serve the simulators: {reason}") from error
+        ports = f"{world.storeganise_port} and {world.sensorberg_port}"
+        raise StartError(
+            f"cannot serve the simulators on ports {ports}: {reason}; "
+            "name others with --storeganise-port and --sensorberg-port"
+        ) from error
 
 
 def _hand_over(text: str, write: Path | None) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from keyturn.store.problems import Problem
     from keyturn.store.work import WorkRow
 
+LATE = timedelta(minutes=10)
+"""Work that is older than this is not being done: no worker runs, or an upstream cannot be used."""
 _MOST_LINES = 50
 """Of what is held and of what is wrong, so many are listed for people."""
 
@@ -32,14 +34,17 @@ class Status:
     now: datetime
     load: Load
     held: list[WorkRow]
+    failing: list[WorkRow]
+    """Looks that failed and are repeated by themselves."""
     problems: list[Problem]
     waiting_addons: int
     """Installations of the add-on that wait for approval, and their webhooks with them."""
 
     @property
     def ok(self) -> bool:
-        """Nothing is held and nobody has to do anything."""
-        return not (self.load.held or self.problems or self.waiting_addons)
+        """Nothing is held, nobody has to do anything, and work does not pile up."""
+        late = self.oldest_due >= LATE
+        return not (self.load.held or self.problems or self.waiting_addons or late)
 
     @property
     def oldest_due(self) -> timedelta:
@@ -56,7 +61,7 @@ def command(
     """Show how much there is to do, and what is wrong.
 
     Counts what is due, running, held and unread, and lists what people must solve. Ends with 1 when
-    something is held or wrong. The service may be running or not.
+    something is held or wrong, or work is older than ten minutes. The service may be running or not.
 
     Example: keyturn status --json
     """
@@ -82,6 +87,7 @@ async def look(settings: Settings) -> Status:
             now=now,
             load=await work.load(now),
             held=await work.held(),
+            failing=await work.failing(),
             problems=await Problems(database).open(),
             waiting_addons=addons.get(InstallationState.WAITING, 0),
         )
@@ -99,6 +105,7 @@ def document(status: Status) -> dict[str, Any]:
         "unread": load.unread,
         "oldest_due_s": round(status.oldest_due.total_seconds(), 3),
         "held_subjects": [_held(row) for row in status.held],
+        "failing_subjects": [{**_held(row), "reason": row.last_error} for row in status.failing],
         "problems": [_problem(problem) for problem in status.problems],
         "waiting_addons": status.waiting_addons,
     }
@@ -138,11 +145,18 @@ def parts(status: Status) -> list[RenderableType]:
         (row.business, row.subject.kind, row.subject.id, _since(status, row.since), row.result or row.reason)
         for row in status.held
     ]
+    failing: list[screen.Row] = [
+        (row.business, row.subject.kind, row.subject.id, _since(status, row.since), row.last_error or row.reason)
+        for row in status.failing
+    ]
     wrong: list[screen.Row] = [
         (one.business, one.subject.kind, one.subject.id, _since(status, one.since), one.code, one.text)
         for one in status.problems
     ]
+    if status.load.due and status.oldest_due >= LATE:
+        shown.append(screen.words("Work piles up: does a worker run, and do the services answer?", "yellow"))
     shown += _section("Held", ("business", "kind", "id", "for", "reason"), held)
+    shown += _section("Failed, and repeated by itself", ("business", "kind", "id", "for", "reason"), failing)
     shown += _section("Problems", ("business", "kind", "id", "for", "problem", "what to do"), wrong)
     return shown
 

@@ -146,7 +146,7 @@ ENGLISH: Mapping[ProblemCode, Wording] = {
             ),
             (
                 "Enter valid ones in Storeganise under Sites > the site > Add-ons > Keyturn (installation {addon}).",
-                "Enter valid ones in the site's custom fields, or in the settings of Keyturn.",
+                "Enter valid ones in the site's custom fields, or in the settings of Keyturn, and restart it.",
             ),
             "What is due runs by itself then.",
         ),

@@ -87,8 +87,10 @@ def _exposed(path: Path, what: str) -> Finding:
 
 
 def _for_everybody(path: Path) -> bool:
+    """Say whether every user may read a file: it and its folder let them."""
     try:
-        return bool(path.stat().st_mode & stat.S_IROTH)
+        into = path.absolute().parent.stat().st_mode & stat.S_IXOTH
+        return bool(into and path.stat().st_mode & stat.S_IROTH)
     except OSError:
         return False
 

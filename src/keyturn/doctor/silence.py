@@ -85,7 +85,8 @@ def _none_yet(channel: Channel) -> Finding:
         business=channel.business,
         about=channel.about,
         text="No delivery has come yet.",
-        advice=f"In Storeganise, the webhook's address is {channel.address}. Any change of a rental makes it deliver.",
+        advice=f"In Storeganise, the webhook's address is {channel.address}. Any change of a rental makes it "
+        f"deliver. {_COUNTERS}",
     )
 
 

@@ -278,7 +278,7 @@ class AddonSettings(Table):
 
 
 class TelemetrySettings(Table):
-    """Traces, for those who collect them. Needs the extra package: pip install "keyturn[telemetry]"."""
+    """Traces, for those who collect them. `make setup` and `deploy/install.sh` bring what it needs."""
 
     endpoint: Address = Field(examples=['"https://otel.example.com:4318"'])
     """Where traces are sent as OTLP over HTTP. Its host must be in `network.allowed_hosts`."""

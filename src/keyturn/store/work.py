@@ -185,6 +185,11 @@ class Work:
             conditions.append(work.c.business == business)
         return await self._database.read(lambda connection: _rows(connection, *conditions))
 
+    async def failing(self) -> list[WorkRow]:
+        """Return the rows whose last look failed and is to be repeated, the oldest first."""
+        conditions = [work.c.state == WorkState.DUE, work.c.since.is_not(None), work.c.attempts > 0]
+        return await self._database.read(lambda connection: _rows(connection, *conditions))
+
 
 def _renew(connection: Connection, lane: Lane, now: datetime, lease: timedelta) -> bool:
     renewed = update(lanes).where(ours(lane), lanes.c.lease_until > now).values(lease_until=now + lease)

@@ -35,7 +35,8 @@ ATTRIBUTES = frozenset(
 """The names an attribute may have; it is shown as `keyturn.<name>`."""
 
 _MISSING = (
-    'telemetry: the packages for it are missing; install them with: pip install "keyturn[telemetry]", '
+    'telemetry: the packages for it are missing; install Keyturn with its extra "telemetry", '
+    "as make setup and deploy/install.sh do, "
     "or take the table out of the settings"
 )
 

@@ -30,13 +30,13 @@ class Readiness:
 
     database: bool
     """The database took a write."""
-    worker: bool
-    """The worker of this process is alive; `True` where the process has none."""
+    worker: bool | None
+    """The worker of this process is alive; `None` where the process has none."""
 
     @property
     def ok(self) -> bool:
         """Everything is there."""
-        return self.database and self.worker
+        return self.database and self.worker is not False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,7 +80,10 @@ class Health:
         except Exception as error:  # noqa: BLE001  # a probe that breaks means "not ready", whatever broke
             self._log.error("readiness_unknown", exc_info=error)
             readiness = Readiness(database=False, worker=False)
-        words = {"database": _word(ok=readiness.database), "worker": _word(ok=readiness.worker)}
+        words = {
+            "database": _word(ok=readiness.database),
+            "worker": "none" if readiness.worker is None else _word(ok=readiness.worker),
+        }
         status = "ready" if readiness.ok else "not ready"
         return JSONResponse({"status": status, **words}, 200 if readiness.ok else 503)
 

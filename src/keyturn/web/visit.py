@@ -71,7 +71,8 @@ def _tell(visit: Visit) -> None:
     if visit.error is not None:
         log.error("delivery_not_stored", business=business, addon_id=visit.addon_id, exc_info=visit.error)
         return
-    log.info(
+    say = log.warning if visit.ending is Ending.UNSIGNED else log.info
+    say(
         "delivery",
         business=business,
         addon_id=visit.addon_id,
