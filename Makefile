@@ -39,7 +39,7 @@ demo: setup ## Play the whole story on simulated services
 	@$(BIN)/keyturn demo
 
 test: check ## Run the checks, then all tests; the decisions need full branch coverage
-	@$(BIN)/pytest --quiet --numprocesses 6 --ignore tests/core
+	@$(BIN)/pytest --quiet --numprocesses 4 --ignore tests/core
 	@$(BIN)/pytest --quiet --numprocesses 2 tests/core --cov keyturn.core --cov-branch --cov-fail-under 100
 
 check: setup ## Check style, types, layers and spelling
