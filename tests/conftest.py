@@ -12,7 +12,7 @@ from hypothesis import settings
 
 from keyturn.logs import configure
 
-pytest_plugins = ["databases"]
+pytest_plugins = ["databases", "nursery"]
 
 settings.register_profile("keyturn", deadline=None)  # a busy machine is no defect
 settings.load_profile("keyturn")

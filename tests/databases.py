@@ -3,8 +3,11 @@
     database            an open `Database`; the test runs once on each of the two
     database_place      where it lives: can be opened again (a restart) or twice (a second machine)
     sqlite_place        the same, only SQLite
-    postgres_place      the same, only PostgreSQL
+    bare_place          a folder for an embedded database that nobody has made yet
+    postgres_place      the same as `database_place`, only PostgreSQL
     clock               the `MovableClock` they are opened with; it stands still until it is moved
+
+Both have their tables already, for making them takes longer than most tests: `lay_tables` does so for a file.
 
 PostgreSQL is the server at KEYTURN_TEST_POSTGRES, else the one on this machine's usual port, else a
 private one that is started for the run. Without any, its tests are skipped and the summary says so.
@@ -38,6 +41,9 @@ START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 NO_POSTGRES = "there is no PostgreSQL server and none can be started"
 USUAL = "postgresql://postgres@127.0.0.1:5432/test"
 NUMBERS = count(1)
+DATABASE = "keyturn.db"
+LAID: list[bytes] = []
+"""The file of an embedded database with tables and nothing in them, once it was made."""
 KEEP = "CREATE SCHEMA tests; CREATE TABLE tests.revision AS SELECT version_num FROM public.alembic_version"
 CUT_OFF = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()"""
@@ -77,6 +83,25 @@ class Place:
             await self._opened.pop().close()
 
 
+async def lay_tables(folder: Path) -> None:
+    """Put an embedded database with tables and nothing in them into `folder`, unless there is a database.
+
+    It is what the program itself left behind when it opened a new one, once in this process.
+    """
+    if not LAID:
+        with tempfile.TemporaryDirectory(prefix="keyturn-tables-") as made:
+            await (await open_database(url=None, data_dir=Path(made), clock=MovableClock(START))).close()
+            LAID.append((Path(made) / DATABASE).read_bytes())
+    _lay(LAID[0], folder)
+
+
+def _lay(content: bytes, folder: Path) -> None:
+    if not (folder / DATABASE).exists():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (folder / DATABASE).touch(mode=0o600)
+        (folder / DATABASE).write_bytes(content)
+
+
 @pytest.fixture
 def clock() -> MovableClock:
     """Return a clock that stands still."""
@@ -84,11 +109,18 @@ def clock() -> MovableClock:
 
 
 @pytest_asyncio.fixture
-async def sqlite_place(tmp_path: Path, clock: MovableClock) -> AsyncIterator[Place]:
-    """Give a folder for an embedded database."""
+async def bare_place(tmp_path: Path, clock: MovableClock) -> AsyncIterator[Place]:
+    """Give a folder for an embedded database; not even the folder is there."""
     place = Place(None, tmp_path / "data", clock)
     yield place
     await place.close()
+
+
+@pytest_asyncio.fixture
+async def sqlite_place(bare_place: Place) -> Place:
+    """Give an embedded database with tables and nothing in them."""
+    await lay_tables(bare_place.data_dir)
+    return bare_place
 
 
 @pytest_asyncio.fixture
@@ -167,7 +199,7 @@ def postgres_server() -> Iterator[URL]:
         yield make_url(given)
     elif _answers(USUAL):
         yield make_url(USUAL)
-    elif (programs := _programs()) is not None:
+    elif (programs := postgres_programs()) is not None:
         with PrivateServer(programs) as address:
             yield address
     else:
@@ -182,7 +214,7 @@ def _answers(url: str) -> bool:
     return True
 
 
-def _programs() -> Path | None:
+def postgres_programs() -> Path | None:
     """Return the folder of `initdb` and `pg_ctl`, the newest where there are several."""
     candidates = [Path(found).parent for found in [shutil.which("pg_ctl")] if found]
     candidates += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
@@ -202,13 +234,22 @@ class PrivateServer:
             os.chown(self._folder, self._user.pw_uid, self._user.pw_gid)
         data = str(self._folder / "data")
         self._run("initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-sync", "-D", data)
-        options = f"-c listen_addresses= -c fsync=off -c unix_socket_directories={self._folder}"
-        self._run("pg_ctl", "-D", data, "-w", "-l", str(self._folder / "log"), "-o", options, "start")
+        self.start()
         return URL.create("postgresql", "postgres", database="postgres", query={"host": str(self._folder)})
 
     def __exit__(self, *_: object) -> None:
-        self._run("pg_ctl", "-D", str(self._folder / "data"), "-m", "immediate", "stop")
+        self.stop("immediate")
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def start(self) -> None:
+        """Start it, where it was stopped or for the first time."""
+        options = f"-c listen_addresses= -c fsync=off -c unix_socket_directories={self._folder}"
+        log = str(self._folder / "log")
+        self._run("pg_ctl", "-D", str(self._folder / "data"), "-w", "-l", log, "-o", options, "start")
+
+    def stop(self, mode: str) -> None:
+        """Stop it: `fast` ends the connections and tidies up, `immediate` is a crash."""
+        self._run("pg_ctl", "-D", str(self._folder / "data"), "-m", mode, "-w", "stop")
 
     def _run(self, program: str, *arguments: str) -> None:
         subprocess.run(  # noqa: S603 - the machine's own programs, with arguments from above

@@ -105,17 +105,29 @@ async def assemble(
         http = await stack.enter_async_context(client)
         if settings.telemetry is not None and not shared:
             await stack.enter_async_context(_traces(settings.telemetry, http, clock or SystemClock()))
-        service = _service(settings, database, http, metrics, shared=shared, works=works)
+        service = build(settings, database=database, http=http, metrics=metrics, shared=shared, works=works)
         if not shared:
             await service.directory.start()
         yield service
 
 
-def _service(
-    settings: Settings, database: Database, http: HttpClient, metrics: Metrics, *, shared: bool, works: bool
+def build(
+    settings: Settings,
+    *,
+    database: Database,
+    http: HttpClient,
+    metrics: Metrics,
+    rules: Rules | None = None,
+    name: str | None = None,
+    shared: bool = False,
+    works: bool = True,
 ) -> Service:
+    """Put a service together on an open database and an HTTP client; both stay the caller's to close.
+
+    `rules`: those of the settings where they are left out. `name` tells this process from all others.
+    """
     clock, work, inbox, installations = database.clock, Work(database), Inbox(database), Installations(database)
-    remembered, name = Businesses(database), f"{socket.gethostname()}-{secrets.token_hex(4)}"
+    remembered, name = Businesses(database), name or f"{socket.gethostname()}-{secrets.token_hex(4)}"
     most = settings.policy.sensorberg_in_flight - KEPT_FOR_COMMANDS
     sharing = Sharing(
         amount=KEPT_FOR_COMMANDS if shared else most,
@@ -134,7 +146,7 @@ def _service(
         remembered=remembered,
         installations=installations,
     )
-    rules, names = make_rules(settings), UnitNames(database)
+    rules, names = rules or make_rules(settings), UnitNames(database)
     books = Books(
         work=work,
         ledger=Ledger(database),

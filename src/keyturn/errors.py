@@ -4,6 +4,8 @@
     ├── SettingsError              the settings file cannot be used
     ├── StartError                 the machine does not let us start (port, folder, database)
     │   ├── DatabaseUnavailable    the database cannot be reached, or is locked
+    │   │   ├── DatabaseFull       there is no room left for it
+    │   │   ├── DatabaseLocked     somebody else keeps it from being written
     │   │   └── DatabaseNotReady   its tables are missing or older; starting the service makes them
     │   ├── DatabaseTooNew         the database was written by a newer Keyturn
     │   ├── AccountKnown           the settings call an account by another name than the database does
@@ -55,6 +57,18 @@ class DatabaseUnavailable(StartError):
     """The database cannot be reached or does not let us write."""
 
     code = "database_unavailable"
+
+
+class DatabaseFull(DatabaseUnavailable):
+    """There is no room left for the database; it goes on by itself once there is."""
+
+    code = "database_full"
+
+
+class DatabaseLocked(DatabaseUnavailable):
+    """Somebody else keeps the database from being written for longer than we wait."""
+
+    code = "database_locked"
 
 
 class DatabaseNotReady(DatabaseUnavailable):

@@ -10,6 +10,7 @@ All of them run until SIGTERM or Ctrl-C, and what they were doing is finished or
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import sys
 from collections.abc import Coroutine
@@ -39,6 +40,7 @@ async def serve(settings: Settings) -> None:
         sys.setswitchinterval(SWITCH_S)
         async with assemble(settings) as service:
             await plan_sweeps(service)
+            spare_the_collector()
             with stop_on_signals(stop):
                 logger().info("started", host=host, port=port)
                 await run(service, listener, stop)
@@ -51,6 +53,7 @@ async def web(settings: Settings) -> None:
     host, port, stop = settings.server.host, settings.server.port, asyncio.Event()
     with closing(listen(host, port)) as listener:
         async with assemble(settings, works=False) as service:
+            spare_the_collector()
             with stop_on_signals(stop):
                 logger().info("web_started", host=host, port=port)
                 await _together(stop, serve_web(service.app, listener, stop), _follow_clock(service, stop))
@@ -67,6 +70,7 @@ async def worker(settings: Settings, port: int | None) -> None:
     with closing(listen(settings.server.host, port)) if port is not None else nullcontext() as listener:
         async with assemble(settings) as service:
             await plan_sweeps(service)
+            spare_the_collector()
             with stop_on_signals(stop):
                 logger().info("worker_started", worker=service.worker.name, port=port)
                 watched = [] if listener is None else [serve_web(service.probes, listener, stop)]
@@ -77,6 +81,16 @@ async def worker(settings: Settings, port: int | None) -> None:
 async def run(service: Service, listener: socket.socket, stop: asyncio.Event) -> None:
     """Take webhooks and work until `stop` is set."""
     await _together(stop, serve_web(service.app, listener, stop), *_working(service, stop))
+
+
+def spare_the_collector() -> None:
+    """Let the garbage collector pass over what is there at the start, and come by less often.
+
+    A look makes thousands of values that end by themselves; searching them for cycles took a tenth of the CPU.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 async def plan_sweeps(service: Service) -> None:

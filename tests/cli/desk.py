@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from databases import lay_tables
 from keyturn.cli.app import run
 from keyturn.clock import MovableClock, SystemClock
 from keyturn.core.ids import AddonId, BusinessCode
@@ -55,6 +56,7 @@ class Desk:
         self.folder = folder
         self.config = folder / "keyturn.toml"
         self._url = url
+        self._data_dir = folder / "keyturn-data"
         self._capsys = capsys
         self.write(SETTINGS)
 
@@ -82,7 +84,9 @@ class Desk:
         clock = MovableClock(SystemClock().now() - ago, running=True)
 
         async def do() -> None:
-            database = await open_database(url=self._url, data_dir=self.folder / "keyturn-data", clock=clock)
+            if self._url is None:
+                await lay_tables(self._data_dir)
+            database = await open_database(url=self._url, data_dir=self._data_dir, clock=clock)
             try:
                 await work(database)
             finally:
@@ -91,11 +95,10 @@ class Desk:
         asyncio.run(do())
 
     def came(self, *accepted: Accepted, ago: timedelta = timedelta()) -> None:
-        """Let webhooks come."""
+        """Let webhooks come, in this order and at once."""
 
         async def accept(database: Database) -> None:
-            for one in accepted:
-                await Inbox(database).accept(one)
+            await asyncio.gather(*(Inbox(database).accept(one) for one in accepted))
 
         self.within(accept, ago=ago)
 

@@ -101,10 +101,10 @@ def test_what_comes_from_outside_cannot_steer_the_terminal(desk: Desk) -> None:
 
 def test_a_reader_that_goes_away_is_no_fault(desk: Desk) -> None:
     """`keyturn deliveries | head` leaves no traceback."""
-    desk.came(*(delivery(f"k{number}", f"r{number}") for number in range(2000)))
+    desk.came(*(delivery(f"k{number}", f"r{number}") for number in range(400)))
     reader, writer = os.pipe()
     os.close(reader)
-    command = [*COMMAND, "--config", str(desk.config), "deliveries", "--limit", "2000"]
+    command = [*COMMAND, "--config", str(desk.config), "deliveries", "--limit", "400"]
     ended = subprocess.run(command, env=environment(), stdout=writer, stderr=subprocess.PIPE, text=True, check=False)  # noqa: S603  # our own program
     os.close(writer)
 

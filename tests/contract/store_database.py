@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -39,8 +41,71 @@ async def codes(database: Database) -> list[str]:
     return await database.read(lambda connection: list(connection.execute(asked).scalars()))
 
 
+class Crowd:
+    """What many callers do at once: writes codes, or says of each whether it is there. One of them may be odd."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+        """How many were there each time."""
+
+    def add(self, connection: Connection, names: Sequence[str]) -> list[str]:
+        """Write a row for each."""
+        self.sizes.append(len(names))
+        return [add(connection, self._checked(name)) for name in names]
+
+    def ask(self, connection: Connection, names: Sequence[str]) -> list[bool]:
+        """Ask for a row of each."""
+        self.sizes.append(len(names))
+        asked = select(businesses.c.code).where(businesses.c.code.in_([self._checked(name) for name in names]))
+        found = set(connection.execute(asked).scalars())
+        return [name in found for name in names]
+
+    def _checked(self, name: str) -> str:
+        if name == "odd":
+            raise ZeroDivisionError
+        return name
+
+
 class DatabaseContract:
     """Reading and writing."""
+
+    async def test_callers_of_one_kind_write_together(self, database: Database) -> None:
+        """Few statements do for all; one that fails is rolled back alone; another scope is another transaction's."""
+        crowd, names = Crowd(), [f"b{number:02}" for number in range(20)]
+        asked = [database.write_each(crowd.add, name, scope="one") for name in [*names, "odd", "b00"]]
+        results = await asyncio.gather(
+            *asked, database.write_each(crowd.add, "other", scope="two"), return_exceptions=True
+        )
+
+        assert results[:20] == [f"added {name}" for name in names]
+        assert [type(result) for result in results[20:]] == [ZeroDivisionError, IntegrityError, str]
+        assert await codes(database) == [*names, "other"]
+        assert max(crowd.sizes) >= 20
+
+    async def test_callers_of_one_kind_read_together(self, database: Database) -> None:
+        """Each gets its own answer, and one that cannot be asked spoils no other's."""
+        crowd = Crowd()
+        await database.write(partial(add, code="here"))
+        asked = [database.read_each(crowd.ask, name) for name in ["here", "there"] * 10]
+        assert await asyncio.gather(*asked) == [True, False] * 10
+        assert crowd.sizes == [20]
+
+        answers = await asyncio.gather(
+            *(database.read_each(crowd.ask, name) for name in ("here", "odd", "there")), return_exceptions=True
+        )
+        assert [answers[0], type(answers[1]), answers[2]] == [True, ZeroDivisionError, False]
+
+    async def test_callers_that_no_longer_wait(self, database: Database) -> None:
+        """Those who wait with them are answered all the same."""
+        crowd = Crowd()
+        tasks: list[asyncio.Task[Any]] = []
+        tasks += [asyncio.create_task(database.read_each(crowd.ask, name)) for name in ("one", "two")]
+        tasks += [asyncio.create_task(database.write_each(crowd.add, name, scope="x")) for name in ("one", "two")]
+        tasks[0].cancel()
+        tasks[2].cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+
+        assert [type(result) for result in results] == [asyncio.CancelledError, bool, asyncio.CancelledError, str]
 
     async def test_each_caller_gets_its_own_result(self, database: Database) -> None:
         """Writes that share a commit return each to its own caller."""

@@ -48,6 +48,12 @@ class ClaimsContract:
 
         assert sorted(len(one) for one in refused) == [0, 1]
 
+    async def test_ids_of_odd_text(self, database: Database) -> None:
+        """What an operator may type is claimed as it is stored."""
+        claims = Claims(database)
+        assert await claims.claim(ACME, DOOR, [("group", "a\0b\ud800")]) == []
+        assert await claims.claim(BOXES, DOOR, [("group", "a\0b\ud800")]) == [("group", "a\ufffdb?", ACME)]
+
 
 class PinsContract:
     """A PIN at a tenant belongs to one owner."""

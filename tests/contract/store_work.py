@@ -57,14 +57,14 @@ class WakingContract:
         assert await taken(work, lane) == []
 
     async def test_many_wakes_are_one_look(self, database: Database) -> None:
-        """Wakes that come at once are counted and answered together, in whatever order they name their subjects."""
+        """Wakes that come at once are answered together, in whatever order they name their subjects."""
         work = Work(database)
         await asyncio.gather(
             *(work.wake(ACME, [rental(1), rental(2)] if n % 2 else [rental(2), rental(1)], "x") for n in range(40))
         )
         items = await taken(work, await claimed(work))
 
-        assert [(item.subject, item.wanted) for item in items] == [(rental(1), 40), (rental(2), 40)]
+        assert [item.subject for item in items] == [rental(1), rental(2)]
 
     async def test_waking_nothing(self, database: Database) -> None:
         """A wake that names nothing changes nothing."""
@@ -118,6 +118,24 @@ class WakingContract:
         items = await taken(work, await claimed(work))
 
         assert [item.reason for item in items] == ["it is done"]
+
+    async def test_looks_planned_at_once(self, database: Database) -> None:
+        """Of several instants the earliest counts, whichever wake comes first."""
+        work, plans = Work(database), [START + timedelta(minutes=n) for n in (7, 3, 5)]
+        await asyncio.gather(*(work.wake(ACME, [rental(1)], "x", at=plan) for plan in plans))
+        row = await work.row(ACME, rental(1))
+
+        assert row is not None
+        assert row.due_at == plans[1]
+
+    async def test_a_first_look_now_and_later(self, database: Database) -> None:
+        """Asked for at once, of a business nobody knew: the look now can be claimed."""
+        work = Work(database)
+        await asyncio.gather(
+            work.wake(ACME, [rental(1)], "later", at=START + MINUTE), work.wake(ACME, [rental(1)], "now")
+        )
+
+        assert [item.reason for item in await taken(work, await claimed(work))] == ["now"]
 
     async def test_an_immediate_wake_does_not_swallow_a_planned_look(
         self, database: Database, clock: MovableClock

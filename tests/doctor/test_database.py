@@ -19,6 +19,7 @@ from keyturn.core.ids import BusinessCode
 from keyturn.doctor.database_checks import LEAST_FREE, of_room
 from keyturn.doctor.finding import Code
 from keyturn.store.database import open_database
+from keyturn.store.migrations import newest
 from scenarios.world import world
 
 MINUTES = timedelta(minutes=11)
@@ -83,26 +84,26 @@ async def test_the_server_is_not_there(clinic: Clinic, postgres_url: str, unused
 async def test_tables_of_an_older_version(clinic: Clinic, empty_postgres_url: str) -> None:
     """An older Keyturn may be at work on them, so nothing is asked; one start of this version mends it."""
     await _open_once(empty_postgres_url)
-    _sql(empty_postgres_url, "UPDATE alembic_version SET version_num = '0001'")
+    _set_revision(empty_postgres_url, "0001")
     use_database(clinic, url=empty_postgres_url)
     clinic.world.forget_requests()
     report = await clinic.report()
     assert (report.has(Code.DATABASE_OLD), report.has(Code.NOT_CHECKED), ending(report)) == (True, True, Exit.WRONG)
     assert clinic.world.requests == []
 
-    _sql(empty_postgres_url, "UPDATE alembic_version SET version_num = '0002'")
+    _set_revision(empty_postgres_url, newest())
     assert Code.DATABASE_OLD not in await clinic.found()
 
 
 async def test_tables_of_a_newer_version(clinic: Clinic, empty_postgres_url: str) -> None:
     """This version keeps its hands off."""
     await _open_once(empty_postgres_url)
-    _sql(empty_postgres_url, "UPDATE alembic_version SET version_num = 'of tomorrow'")
+    _set_revision(empty_postgres_url, "of tomorrow")
     use_database(clinic, url=empty_postgres_url)
     report = await clinic.report()
     assert (report.has(Code.DATABASE_TOO_NEW), ending(report)) == (True, Exit.UNREACHABLE)
 
-    _sql(empty_postgres_url, "UPDATE alembic_version SET version_num = '0002'")
+    _set_revision(empty_postgres_url, newest())
     assert Code.DATABASE_TOO_NEW not in await clinic.found()
 
 
@@ -206,3 +207,8 @@ async def _open_once(url: str) -> None:
 def _sql(url: str, statement: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(statement.encode())
+
+
+def _set_revision(url: str, revision: str | None) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = %s", [revision])

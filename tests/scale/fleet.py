@@ -1,4 +1,4 @@
-"""Keyturn as several processes: webs and workers started as commands, on one PostgreSQL, beside both simulators.
+"""Keyturn as processes: started as commands, on one database, beside both simulators.
 
 Time is real. Every wait is for something to happen, within bounds.
 """
@@ -9,12 +9,11 @@ import asyncio
 import json
 import signal
 import socket
-from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from cli.program import COMMAND, environment
 from keyturn.clock import SystemClock
@@ -24,14 +23,35 @@ from keyturn.simulation.server import serving
 from keyturn.store.database import Database, open_database
 from keyturn.store.work import Work
 from keyturn.storeganise.simulator import Account, StoreganiseSimulator
+from nursery import Nursery
 
 PATIENCE_S = 100
 LATENCY_S = 0.02
 LOOK_EVERY_S = 0.05
 CLIENT_SECRET = "a client's secret"
+STARTED = {"serve": "started", "web": "web_started", "worker": "worker_started"}
+"""What a command logs once it takes part."""
 TENANTS = 2
 CLIENTS = 2
 """Sensorberg clients per tenant, each shared by several businesses."""
+
+
+class Process(Protocol):
+    """What is needed of `asyncio.subprocess.Process`, and of whatever else stands for a process."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def stderr(self) -> asyncio.StreamReader | None: ...
+    @property
+    def returncode(self) -> int | None: ...
+    def send_signal(self, signal: int, /) -> None: ...
+    def kill(self) -> None: ...
+    async def wait(self) -> int: ...
+
+
+Launch = Callable[[Sequence[str]], Awaitable[Process]]
+"""Starts a process that runs the program with these words."""
 
 
 @dataclass(kw_only=True)
@@ -47,22 +67,26 @@ class Command:
 
     async def until(self, action: str) -> None:
         """Wait until it logs `action`."""
-        while not any(line.get("action") == action for line in self.lines):
+        while not self.said(action):
             if self.reading.done():
                 raise AssertionError(f"it ended: {self.lines[-3:]}")
             self._news.clear()
             await self._news.wait()
 
+    def said(self, action: str) -> list[dict[str, Any]]:
+        """Return the lines with which it logged `action`."""
+        return [line for line in self.lines if line.get("action") == action]
+
     async def stop(self) -> int:
         """Ask it to stop; return its exit code."""
         if self.process.returncode is None:
             self.process.send_signal(signal.SIGTERM)
-        return await self._ended()
+        return await self.ended()
 
     async def kill(self) -> None:
         """End it without a chance to tidy up."""
         self.process.kill()
-        await self._ended()
+        await self.ended()
 
     async def read(self) -> None:
         """Keep what it logs."""
@@ -73,7 +97,8 @@ class Command:
             self._news.set()
         self._news.set()
 
-    async def _ended(self) -> int:
+    async def ended(self) -> int:
+        """Wait until it has ended; return its exit code."""
         code = await self.process.wait()
         await self.reading
         return code
@@ -84,27 +109,40 @@ class Fleet:
     """The simulated services and accounts, and what was started beside them."""
 
     folder: Path
-    database_url: str
+    database_url: str | None
+    """`None`: the embedded database, in `data_dir`."""
     storeganise: StoreganiseSimulator
     tenants: list[SensorbergSimulator]
     accounts: list[Account]
     urls: dict[str, str]
     settings: Mapping[str, Any]
+    nursery: Nursery
     commands: list[Command] = field(default_factory=list)
     database: Database | None = None
     """Opened when something is asked of it."""
 
-    async def start(self, *words: str, source: Path | None = None, port: int | None = None) -> Command:
-        """Start a command and wait until it takes part. `source`: another source tree to run it from."""
-        port = port or free_port()
-        around = environment() if source is None else environment(PYTHONPATH=str(source))
-        started = await asyncio.create_subprocess_exec(
-            *COMMAND, *self._config(port), *words, env=around, stderr=asyncio.subprocess.PIPE, limit=2**20
-        )
-        command = Command(process=started, port=port)
+    @property
+    def database_name(self) -> str:
+        """Return which of the two databases it is."""
+        return "PostgreSQL" if self.database_url else "SQLite"
+
+    @property
+    def data_dir(self) -> Path:
+        """Return where the embedded database is."""
+        return self.folder / "data"
+
+    async def start(self, *words: str, by: Launch | None = None, port: int | None = None) -> Command:
+        """Start a command, if wanted in a way of its own, and wait until it takes part."""
+        command = await self.launch(*words, by=by, port=port)
+        await command.until(STARTED[words[0]])
+        return command
+
+    async def launch(self, *words: str, by: Launch | None = None, port: int | None = None) -> Command:
+        """Start a command and wait for nothing."""
+        port, by = port or free_port(), by or self.nursery.launch
+        command = Command(process=await by([*self._config(port), *words]), port=port)
         command.reading = asyncio.create_task(command.read())
         self.commands.append(command)
-        await command.until({"web": "web_started", "worker": "worker_started"}.get(words[0], "started"))
         return command
 
     async def command(self, *words: str) -> int:
@@ -128,9 +166,15 @@ class Fleet:
         """Ask the database what there is to do."""
         if self.database is None:
             self.database = await open_database(
-                url=self.database_url, data_dir=self.folder, clock=SystemClock(), shared=True
+                url=self.database_url, data_dir=self.data_dir, clock=SystemClock(), shared=True
             )
         return await Work(self.database).load(self.database.clock.now())
+
+    async def leave_database(self) -> None:
+        """Let go of the database, so that nobody but the processes has it open."""
+        if self.database is not None:
+            await self.database.close()
+            self.database = None
 
     async def until_all(self, seen: Callable[[], bool]) -> None:
         """Deliver whatever is queued until it is seen, looking after each change of either service."""
@@ -196,7 +240,7 @@ class Fleet:
         }
         document: dict[str, Any] = {
             "server": {"port": port, "secret_key": "a secret key for tests only"},
-            "database": {"url": self.database_url},
+            "database": {"url": self.database_url} if self.database_url else {"data_dir": str(self.data_dir)},
             "network": {"allowed_hosts": ["127.0.0.1"]},
             "businesses": businesses,
         }
@@ -205,7 +249,7 @@ class Fleet:
 
 @asynccontextmanager
 async def fleet(
-    folder: Path, database_url: str, *, businesses: int, **settings: Mapping[str, Any]
+    folder: Path, database_url: str | None, nursery: Nursery, *, businesses: int, **settings: Mapping[str, Any]
 ) -> AsyncIterator[Fleet]:
     """Serve two tenants and so many accounts; at the end everything that was started is stopped."""
     clock = SystemClock()
@@ -238,6 +282,7 @@ async def fleet(
             accounts=accounts,
             urls=urls,
             settings=settings,
+            nursery=nursery,
         )
         try:
             yield made
@@ -245,8 +290,19 @@ async def fleet(
             for command in made.commands:
                 if command.process.returncode is None:
                     await command.kill()
-            if made.database is not None:
-                await made.database.close()
+            await made.leave_database()
+
+
+def interpreter(source: Path | None = None) -> Launch:
+    """Return the way a command is started by hand, if wanted from another source tree."""
+    around = environment() if source is None else environment(PYTHONPATH=str(source))
+
+    async def launch(words: Sequence[str]) -> Process:
+        return await asyncio.create_subprocess_exec(
+            *COMMAND, *words, env=around, stderr=asyncio.subprocess.PIPE, limit=2**20
+        )
+
+    return launch
 
 
 def free_port() -> int:

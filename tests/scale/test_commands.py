@@ -10,7 +10,8 @@ import aiohttp
 import pytest
 
 from keyturn.cli.app import run as run_program
-from scale.fleet import Fleet, fleet, free_port
+from nursery import Nursery
+from scale.fleet import Fleet, fleet, free_port, interpreter
 from scale.town import Town
 
 EMBEDDED = '[server]\nsecret_key = "0123456789abcdef"\n[businesses.acme]\napi_key = "a"\nwebhook_secret = "w"\n'
@@ -54,12 +55,13 @@ async def states(run: Fleet, port: int) -> list[int]:
     ]
 
 
-async def test_what_they_answer(tmp_path: Path, postgres_url: str) -> None:
+async def test_what_they_answer(nursery: Nursery, tmp_path: Path, postgres_url: str) -> None:
     """A web takes webhooks and is ready without a worker; a worker with a port shows its health and nothing else."""
-    async with fleet(tmp_path, postgres_url, businesses=1) as run:
+    async with fleet(tmp_path, postgres_url, nursery, businesses=1) as run:
         port = free_port()
+        by = interpreter()
         web, worker, quiet = await asyncio.gather(
-            run.start("web"), run.start("worker", "--port", str(port)), run.start("worker")
+            run.start("web", by=by), run.start("worker", "--port", str(port), by=by), run.start("worker", by=by)
         )
 
         assert await states(run, web.port) == [200, 200, 200, 401]
@@ -71,25 +73,25 @@ async def test_what_they_answer(tmp_path: Path, postgres_url: str) -> None:
         assert [command.lines[-1]["action"] for command in run.commands] == ["stopped"] * 3
 
 
-async def test_services_on_one_postgresql(tmp_path: Path, postgres_url: str) -> None:
+async def test_services_on_one_postgresql(nursery: Nursery, tmp_path: Path, postgres_url: str) -> None:
     """`keyturn serve` may run several times as well, and shares the backends' limit with the others."""
-    async with fleet(tmp_path, postgres_url, businesses=2, policy={"sensorberg_in_flight": 4}) as run:
+    async with fleet(tmp_path, postgres_url, nursery, businesses=2, policy={"sensorberg_in_flight": 4}) as run:
         services = await asyncio.gather(run.start("serve"), run.start("serve"))
         run.send_to(services[0])
         town = Town(fleet=run, random=Random(3))  # noqa: S311  # a repeatable story
         town.arrive(3)
         await run.deliver()
         run.send_to(services[1])
-        await run.until(lambda: not town.wrong())
+        await town.settle()
 
         assert [await states(run, service.port) for service in services] == [[200, 200, 200, 401]] * 2
         assert max(tenant.journal.peak("single") for tenant in run.tenants) <= 3
         assert await asyncio.gather(*(service.stop() for service in services)) == [0, 0]
 
 
-async def test_explain_beside_them(tmp_path: Path, postgres_url: str) -> None:
+async def test_explain_beside_them(nursery: Nursery, tmp_path: Path, postgres_url: str) -> None:
     """A command speaks to the business in turn with the workers, and ends."""
-    async with fleet(tmp_path, postgres_url, businesses=1) as run:
+    async with fleet(tmp_path, postgres_url, nursery, businesses=1) as run:
         await run.start("worker")
         site = run.accounts[0].add_site("Lager", {"securitySystem": "sensorberg"})
         unit = run.accounts[0].add_unit(site, "A1", {"sensorberg_id": run.tenants[0].add_group("A1")})

@@ -17,7 +17,8 @@ from random import Random
 import psycopg
 import pytest
 
-from scale.fleet import Fleet, fleet
+from nursery import Nursery
+from scale.fleet import Fleet, fleet, interpreter
 from scale.test_processes import figures, looks
 from scale.town import Town
 
@@ -31,13 +32,13 @@ ROUNDS = 15
 @pytest.mark.skipif(not FROM, reason="make upgrade FROM=revision names what to upgrade from")
 @pytest.mark.timeout(400)
 async def test_two_versions_side_by_side(
-    tmp_path: Path, empty_postgres_url: str, record_property: Callable[[str, object], None]
+    nursery: Nursery, tmp_path: Path, empty_postgres_url: str, record_property: Callable[[str, object], None]
 ) -> None:
     """Data made by the older version is taken over, both work at once, the older one ends, and every door is right."""
-    async with fleet(tmp_path, empty_postgres_url, businesses=6) as run:
+    async with fleet(tmp_path, empty_postgres_url, nursery, businesses=6) as run:
         clock = run.storeganise.clock
         began = clock.now()
-        older = await run.start("serve", source=older_source(tmp_path))
+        older = await run.start("serve", by=interpreter(older_source(tmp_path)))
         run.send_to(older)
         town = Town(fleet=run, random=Random(5))  # noqa: S311  # a repeatable story
         town.arrive(4)
@@ -53,7 +54,7 @@ async def test_two_versions_side_by_side(
             town.happen()
             await run.deliver()
             turn, both = turn + 1, (looks(older) - before[0], looks(worker) - before[1])
-        await run.until(lambda: not town.wrong())
+        await town.settle()
 
         assert await older.stop() == 0
 
@@ -63,7 +64,7 @@ async def test_two_versions_side_by_side(
         for _ in range(ROUNDS):
             town.happen()
             await run.deliver()
-        await run.until(lambda: not town.wrong())
+        await town.settle()
         seconds = (clock.now() - began).total_seconds()
         told = f"from {FROM}, tables {' to '.join(revisions)}: {figures(run, town, seconds)}; looks side by side {both}"
         record_property("upgrade", told)
@@ -86,7 +87,7 @@ def older_source(folder: Path) -> Path:
 
 def revision(run: Fleet) -> str:
     """Return the revision of the tables."""
-    with psycopg.connect(run.database_url) as connection:
+    with psycopg.connect(run.database_url or "") as connection:
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     return str(row[0]) if row else "none"
 

@@ -8,6 +8,7 @@ others             move out, and their units are rented anew
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import pairwise
@@ -40,6 +41,11 @@ class Stay:
         pin: str | None = self.account.rental(self.rental)["customFields"].get("sensorberg_pin")
         return pin
 
+    def leave(self) -> None:
+        """Let the tenant move out."""
+        self.last_pin, self.gone = self.pin, True
+        self.account.move_out(self.rental)
+
     def wrong(self) -> str | None:
         """Say what is not as it must be; `None` when everything is."""
         record = self.account.rental(self.rental)
@@ -65,7 +71,11 @@ class Town:
     random: Random
     stays: list[Stay] = field(default_factory=list)
     events: int = 0
+    typed: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """The PINs that staff typed for an owner, the last one last."""
     _pins: set[str] = field(default_factory=set)
+    _last_wrong: int = 0
+    """Where something was wrong when it was asked last."""
 
     def arrive(self, each: int) -> None:
         """Let so many tenants move into new units in every business, all kinds of them in turn."""
@@ -77,12 +87,24 @@ class Town:
                 unit = account.add_unit(site, name, {"sensorberg_id": backend.add_group(name)})
                 self._move_in(account, backend, unit, kind)
 
+    async def settle(self) -> None:
+        """Deliver what is queued until nothing is left to do and all is right."""
+        await self.fleet.until(self.right)
+
     def happen(self) -> None:
         """Let one thing happen to one tenant of each business."""
         for account in self.fleet.accounts:
             here = [stay for stay in self.stays if stay.account is account and not stay.gone and stay.pin]
             if here:
                 self._happen_to(self.random.choice(here))
+
+    def right(self) -> bool:
+        """Say whether everything is as it must be; soon told while something is not, for it looks there first."""
+        order = [*self.stays[self._last_wrong :], *self.stays[: self._last_wrong]]
+        wrong = next((number for number, stay in enumerate(order) if stay.wrong()), None)
+        if wrong is not None:
+            self._last_wrong = (self._last_wrong + wrong) % len(order)
+        return wrong is None
 
     def wrong(self) -> list[str]:
         """Everything that is not as it must be."""
@@ -100,10 +122,10 @@ class Town:
                 stay.account.edit_rental(stay.rental, {"sensorberg_overlocked": stay.locked})
             case "pins":
                 owner = stay.account.rental(stay.rental)["ownerId"]
-                stay.account.edit_user(owner, {"sensorberg_pin": self._new_pin()})
+                self.typed[owner].append(self._new_pin())
+                stay.account.edit_user(owner, {"sensorberg_pin": self.typed[owner][-1]})
             case _:
-                stay.last_pin, stay.gone = stay.pin, True
-                stay.account.move_out(stay.rental)
+                stay.leave()
                 self._move_in(stay.account, stay.backend, stay.unit, stay.kind)
 
     def _move_in(self, account: Account, backend: SensorbergSimulator, unit: str, kind: str) -> None:

@@ -16,6 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from databases import lay_tables
 from keyturn.bootstrap import Service, assemble
 from keyturn.clock import MovableClock
 from keyturn.providers.sensorberg.simulator import SensorbergSimulator
@@ -267,6 +268,8 @@ async def estate(folder: Path, database_url: str | None) -> AsyncIterator[Estate
             folder=folder,
             database_url=database_url,
         )
+        if database_url is None:
+            await lay_tables(folder / "data")
         stack.push_async_callback(made.stop)
         yield made
 

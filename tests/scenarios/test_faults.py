@@ -1,13 +1,10 @@
-"""The two services fail in every way at every write: once they are back, everything is exactly right."""
+"""What has to be tried with real sockets and both databases when a service fails; `tests/faults` has all the rest."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +12,7 @@ from keyturn.providers.sensorberg.simulator import SensorbergSimulator
 from keyturn.simulation.faults import Fault, Gate
 from keyturn.storeganise.simulator import StoreganiseSimulator
 from scenarios.moving_day import MIDNIGHT
-from scenarios.world import API_KEY, World, world
+from scenarios.world import World
 
 HOUR = timedelta(hours=1)
 ROUTES = (
@@ -27,14 +24,6 @@ ROUTES = (
     "users.put",
     "unit-rentals.put",
 )
-QUICK_FAULTS: dict[str, Callable[[], Fault]] = {
-    "503": lambda: Fault.status(503, retry_after="7"),
-    "502 page": lambda: Fault.html(502),
-    "done, but 500": lambda: Fault.status(500, applied=True),
-    "unreadable": Fault.truncated,
-    "reset before": Fault.reset_before,
-    "422": lambda: Fault.status(422),
-}
 
 
 class Tale:
@@ -99,47 +88,12 @@ class Tale:
 @pytest.mark.parametrize("route", ROUTES)
 async def test_a_lost_answer_at_any_write_leaves_nothing_behind(acme: World, route: str) -> None:
     """The first two calls of a route are done and not answered: hours later nothing is left of it."""
-    await _tell_with(acme, route, Fault.reset_after())
-
-
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("route", ROUTES)
-@pytest.mark.parametrize("fault", QUICK_FAULTS)
-async def test_any_other_fault_at_any_write_leaves_nothing_behind(acme: World, route: str, fault: str) -> None:
-    """The same with what the database has no part in."""
-    await _tell_with(acme, route, QUICK_FAULTS[fault]())
-
-
-async def _tell_with(told: World, route: str, fault: Fault) -> None:
-    planned = [simulator.faults.add(route=route, fault=fault, times=2) for simulator in _simulators(told)]
-    tale = Tale(told)
+    lost = Fault.reset_after()
+    planned = [simulator.faults.add(route=route, fault=lost, times=2) for simulator in _simulators(acme)]
+    tale = Tale(acme)
     await tale.tell()
     assert sum(one.fired for one in planned) in {1, 2}
     tale.check()
-
-
-async def test_a_write_that_is_never_answered_leaves_nothing_behind(tmp_path: Path) -> None:
-    """Each write in turn is done without an answer, in worlds side by side because the wait for it is real time."""
-    async with AsyncExitStack() as stack:
-        worlds = [await stack.enter_async_context(world(tmp_path / route)) for route in ROUTES]
-        tales = [Tale(one) for one in worlds]
-        for one, route in zip(worlds, ROUTES, strict=True):
-            for simulator in _simulators(one):
-                simulator.faults.add(route=route, fault=Fault.timeout_after())
-        await asyncio.gather(*(tale.tell() for tale in tales))
-        for tale in tales:
-            tale.check()
-
-
-async def test_a_token_revoked_in_the_middle_is_fetched_once_more(acme: World) -> None:
-    """All tokens end between two tenants: one new token is fetched, and nobody notices."""
-    acme.move_in("A1")
-    await acme.settle()
-    acme.sensorberg.revoke_tokens()
-    rentals = [acme.move_in(f"B{n}") for n in range(5)]
-    await acme.settle()
-    assert [acme.door(f"B{n}", acme.pin_of(rental)) for n, rental in enumerate(rentals)] == ["approved"] * 5
-    assert acme.sensorberg.tokens_issued == 2
 
 
 async def test_a_backend_where_each_token_ends_the_last_one_works(acme: World) -> None:
@@ -169,18 +123,6 @@ async def test_an_hour_without_sensorberg_loses_nothing(acme: World) -> None:
         await acme.later(timedelta(minutes=15))
     assert [acme.door(f"A{n}", pin) for n, pin in enumerate(pins)] == ["denied", "denied", "approved", "approved"]
     assert [acme.door(f"B{n}", acme.pin_of(rental)) for n, rental in enumerate(new)] == ["approved"] * 8
-
-
-async def test_refused_credentials_of_storeganise_lose_nothing(acme: World) -> None:
-    """The API key is refused for two hours: few calls are made meanwhile, and the move-in is done afterwards."""
-    acme.account.api_keys.clear()
-    rental = acme.move_in("A1")
-    for _ in range(12):
-        await acme.later(timedelta(minutes=10))
-    assert len(acme.requests) <= 10
-    acme.account.api_keys.append(API_KEY)
-    await acme.later(timedelta(minutes=16))
-    assert acme.door("A1", acme.pin_of(rental)) == "approved"
 
 
 async def test_a_service_told_to_stop_hands_its_work_to_the_next(acme: World) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from keyturn.core.ids import BusinessCode
 from keyturn.core.work import Kind, Subject
 from keyturn.simulation.faults import Fault
@@ -59,3 +61,16 @@ async def test_a_business_that_is_no_longer_in_the_settings_disturbs_nobody(acme
     await acme.settle()
 
     assert acme.door("A1", acme.pin_of(rental)) == "approved"
+
+
+@pytest.mark.parametrize("status", [400, 404, 422])
+async def test_a_list_that_is_refused(acme: World, status: int) -> None:
+    """One of its ids may be the matter: each rental is read by itself, and nobody waits for an hour."""
+    rentals = [acme.move_in(f"A{n}") for n in range(3)]
+    by_ids = acme.storeganise.faults.add(
+        route="unit-rentals.list", fault=Fault.status(status), when=lambda call: "ids" in call.query
+    )
+    await acme.settle()
+    assert by_ids.fired == 1
+
+    assert [acme.door(f"A{n}", acme.pin_of(rental)) for n, rental in enumerate(rentals)] == ["approved"] * 3

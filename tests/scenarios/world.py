@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
+from databases import lay_tables
 from keyturn.bootstrap import Service, assemble
 from keyturn.clock import MovableClock
 from keyturn.providers.sensorberg.simulator import SensorbergSimulator
@@ -254,6 +255,8 @@ async def world(
         account.webhook_url = f"{url}/webhooks/storeganise/acme"
         account.api_url = f"{storeganise_url}/acme/api"
         settings = settings_for(storeganise_url, sensorberg_url, folder, database_url, **tables)
+        if database_url is None:
+            await lay_tables(settings.database.data_dir)
         started = World(
             clock=clock,
             storeganise=storeganise,

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import aiohttp
 
+from databases import lay_tables
 from keyturn.clock import MovableClock
 from keyturn.core.ids import BusinessCode
 from keyturn.core.installation import code_for
@@ -125,6 +126,7 @@ class Site:
 async def running(folder: Path, *, body_seconds: float = 10.0, addon: bool = True) -> AsyncIterator[Site]:
     """Run the application on a database in `folder`, with or without add-on mode."""
     clock = MovableClock(NOON)
+    await lay_tables(folder)
     database = await open_database(url=None, data_dir=folder, clock=clock)
     site = Site(url="", database=database, metrics=Metrics(), clock=clock)
 

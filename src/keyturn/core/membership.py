@@ -283,6 +283,7 @@ def _create(wanted: Wanted, records: Sequence[Record], history: History) -> Call
     external_id = _next_id(wanted, records, history)
     if external_id is None or wanted.user is None or wanted.group is None or wanted.starts_at is None:
         return Stuck(what=Verb.CREATE)
+    before = next((record for record in records if record.external_id == external_id), None)
     record = Record(
         tenant=wanted.tenant,
         external_id=external_id,
@@ -293,7 +294,8 @@ def _create(wanted: Wanted, records: Sequence[Record], history: History) -> Call
         ends_at=wanted.ends_at,
         state=RecordState.UNKNOWN,
         made=False,
-        spent=any(record.spent for record in records if record.external_id == external_id),
+        spent=before is not None and before.spent,
+        unsure_until=before.unsure_until if before else None,
     )
     return Call(verb=Verb.CREATE, record=record, reason="access is due")
 

@@ -75,6 +75,8 @@ class CodeMemory:
     """The code the backend confirmed last."""
     sent: PinHash | None = None
     """A code whose write went out and was not confirmed; the backend may carry either."""
+    unsure_until: datetime | None = None
+    """Until then an earlier write that was never answered may still replace the code (`core.late`)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,6 +117,8 @@ class Record:
     """Our own create with these values was confirmed, so user, group and start are certain."""
     spent: bool = False
     """The external id was in use once and removed; some backends never take it again."""
+    unsure_until: datetime | None = None
+    """Until then what is recorded here may prove wrong, and after it is written once more (`core.late`)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

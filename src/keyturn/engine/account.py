@@ -91,7 +91,7 @@ class Account:
                 self._failed[provider.tenant] = error
                 raise
             self._asked.add(provider.tenant)
-            known = CodeMemory(tenant=code.tenant) if created else code
+            known = CodeMemory(tenant=code.tenant, unsure_until=code.unsure_until) if created else code
             await self._remember(replace(known, user_known=True))
             return created
 
@@ -178,7 +178,7 @@ class Account:
         if not await self._set_code(provider, pin):
             await self._remember(replace(self._code(provider.tenant), sent=before.sent))
             return False
-        await self._remember(CodeMemory(tenant=provider.tenant, user_known=True, in_force=digest))
+        await self._remember(replace(before, user_known=True, in_force=digest, sent=None))
         rests_until = self._clock.now() + self._rules.pin_rest
         await self._pins.rest_others(provider.tenant, digest, self._business.code, self._owner.id, rests_until)
         return True

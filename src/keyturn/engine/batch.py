@@ -8,7 +8,7 @@ outcome per claimed row.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from keyturn import telemetry
@@ -136,8 +136,9 @@ class Batch:
         """
         asked = {RentalId(item.subject.id) for item in items if item.reason == IN_THE_WAY}
         wakes: dict[str, set[RentalId]] = {}
-        for look in looks:
-            wakes.setdefault("the group of its unit was left", set()).update(await self._neighbours(look))
+        neighbours = await together(self._neighbours(look) for look in looks)
+        for look, its_neighbours in zip(looks, neighbours, strict=True):
+            wakes.setdefault("the group of its unit was left", set()).update(its_neighbours)
             wakes.setdefault(IN_THE_WAY, set()).update(*(ids for id_, ids in look.blockers.items() if id_ not in asked))
             wakes.setdefault("a staff lock may come over", set()).update(look.heirs)
         for reason, rentals in wakes.items():
@@ -197,15 +198,18 @@ class Batch:
     ) -> list[Outcome]:
         failures = dict(unread)
         cases: dict[RentalId, RentalCase] = {}
+        unsure: dict[RentalId, datetime] = {}
         for look in looks:
             failures |= look.failures
             cases |= {rental.id: rental for rental in look.case.rentals}
+            unsure |= look.unsure()
         outcomes = []
         for item in items:
             rental = RentalId(item.subject.id)
             failure = failures.get(rental) or self._held(cases.get(rental), now)
             done = self._done(item, cases.get(rental), now)
-            outcomes.append(outcome_of(item, failure, self._rules, now) if failure else done)
+            outcome = outcome_of(item, failure, self._rules, now) if failure else done
+            outcomes.append(_at_the_latest(outcome, unsure.get(rental)))
         return outcomes
 
     def _done(self, item: WorkItem, rental: RentalCase | None, now: datetime) -> Outcome:
@@ -222,3 +226,10 @@ class Batch:
             due = rental.memory.vanished_at + self._business.policy.confirm_vanished
             confirmed_at = due if due > now else None
         return Failure(ending=Ending.HELD, reason=rental.desired.reason, again_at=confirmed_at)
+
+
+def _at_the_latest(outcome: Outcome, instant: datetime | None) -> Outcome:
+    """Plan the next look for `instant` unless it comes before; a retry keeps its own pace."""
+    if instant is None or outcome.ending is Ending.RETRY:
+        return outcome
+    return replace(outcome, again_at=min(outcome.again_at or instant, instant))

@@ -16,9 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from keyturn.clock import Clock
 from keyturn.core.ids import GroupId, OwnerId, PinHash, RentalId, TenantUrl
+from keyturn.core.late import unsure_until
 from keyturn.core.membership import Access, Stuck, Verb, Wanted
 from keyturn.core.memory import OwnerMemory, Record, RecordState
 from keyturn.core.pin import PinDecision
@@ -152,6 +154,12 @@ class Look:
         return {memory.id for memory in known if ended and memory.ended is None} - {
             rental.id for rental in self.case.rentals
         }
+
+    def unsure(self) -> dict[RentalId, datetime]:
+        """Return the rentals of which a call that was never answered may still undo what is settled, and until when."""
+        codes = self._account.memory.codes if self._account else ()
+        found = {rental: unsure_until(records, codes) for rental, records in self._records.items()}
+        return {rental: until for rental, until in found.items() if until is not None}
 
     def give_up(self, failure: Failure) -> None:
         """End this look with a failure for each of its rentals."""

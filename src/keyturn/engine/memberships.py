@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from keyturn.core.ids import RentalId, TenantUrl
+from keyturn.core.late import not_found
 from keyturn.core.membership import Answered, Call, History, Result, Stuck, Verb, Wanted, after_call, next_call
 from keyturn.core.memory import Record, RecordState
 from keyturn.core.work import Lane
@@ -60,6 +61,8 @@ class Memberships:
                 await account.ensure_user(self._provider(step.record.tenant))
             answer = await self._make(step)
             record = after_call(step, before, answer)
+            if answer.result is Result.MISSING:
+                record = not_found(record, before, wanted.now)
             await self._record(record)
             records, history = _with(records, record), history.add(step, answer)
         return Settled(records=records, stuck=Stuck(what=Verb.AMEND), calls=MOST_CALLS)

@@ -7,18 +7,20 @@ An owner's other rentals are read only where the decision depends on them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from keyturn.core.entitlement import is_ours
 from keyturn.core.fields import under_key
 from keyturn.core.ids import OwnerId, PinHash, RentalId
+from keyturn.core.late import doubted, doubted_code
 from keyturn.core.memory import CodeMemory, OwnerMemory, RecordState, RentalMemory
 from keyturn.core.rental import Pin, Site, Tenancy, Unit
 from keyturn.core.vanished import LATELY, Disappearance, judge
 from keyturn.engine.business import Business, Rules
 from keyturn.engine.case import Observation, OwnerCase, RentalCase, decide_case, needs_all_rentals
+from keyturn.engine.steps import together
 from keyturn.errors import NotFound, Refused, UpstreamError
 from keyturn.providers.protocol import Provider
 from keyturn.store.ledger import Ledger, Remembered
@@ -49,19 +51,24 @@ class Observer:
         Raises an `UpstreamError` where nothing could be read at all.
         """
         found, missing, unread = await self._read(business, rentals)
-        remembered = await self._remembered(business, rentals, found)
+        remembered = await self._remembered(business, rentals, found, now)
         cases = [await self._vanished(business, rental, remembered, now) for rental in missing]
-        for owner, tenancies in _by_owner(found).items():
-            try:
-                cases.append(await self._owner_case(business, owner, tenancies, remembered, now))
-            except UpstreamError as error:
-                unread |= {tenancy.rental.id: error for tenancy in tenancies}
+        owners = _by_owner(found)
+        decided = await together(
+            _or_failure(self._owner_case(business, owner, tenancies, remembered, now))
+            for owner, tenancies in owners.items()
+        )
+        for tenancies, case in zip(owners.values(), decided, strict=True):
+            if isinstance(case, UpstreamError):
+                unread |= {tenancy.rental.id: case for tenancy in tenancies}
+            else:
+                cases.append(case)
         return Observed(cases=tuple(cases), unread=unread)
 
     async def _read(
         self, business: Business, rentals: Sequence[RentalId]
     ) -> tuple[list[Tenancy], list[RentalId], dict[RentalId, UpstreamError]]:
-        found = await business.source.rentals(rentals) if len(rentals) > 1 else []
+        found = await self._listed(business, rentals) if len(rentals) > 1 else []
         shown = {tenancy.rental.id for tenancy in found}
         missing: list[RentalId] = []
         unread: dict[RentalId, UpstreamError] = {}
@@ -78,8 +85,15 @@ class Observer:
                 unread[rental] = error
         return found, missing, unread
 
+    async def _listed(self, business: Business, rentals: Sequence[RentalId]) -> list[Tenancy]:
+        """Read them in one list. Where that is refused one of the ids may be the matter, so each is read by itself."""
+        try:
+            return await business.source.rentals(rentals)
+        except Refused:
+            return []
+
     async def _remembered(
-        self, business: Business, rentals: Iterable[RentalId], found: Sequence[Tenancy]
+        self, business: Business, rentals: Iterable[RentalId], found: Sequence[Tenancy], now: datetime
     ) -> Remembered:
         owners = {tenancy.rental.owner_id for tenancy in found if tenancy.rental.owner_id is not None}
         remembered = await self._ledger.load(business.code, rentals=list(rentals), owners=list(owners))
@@ -89,7 +103,8 @@ class Observer:
             rentals={
                 id_: replace(memory, pin=under_key(memory.pin, key)) for id_, memory in remembered.rentals.items()
             },
-            owners={id_: _owner_under_key(memory, key) for id_, memory in remembered.owners.items()},
+            owners={id_: _owner_under_key(memory, key, now) for id_, memory in remembered.owners.items()},
+            records={id_: tuple(doubted(one, now) for one in records) for id_, records in remembered.records.items()},
         )
 
     async def _owner_case(
@@ -107,7 +122,7 @@ class Observer:
         everything = await business.source.rentals_of(owner)
         read = {tenancy.rental.id for tenancy in everything}
         strays = [tenancy for tenancy in tenancies if tenancy.rental.id not in read]
-        remembered = await self._remembered(business, [*read, *remembered.rentals], everything)
+        remembered = await self._remembered(business, [*read, *remembered.rentals], everything, now)
         seen = await self._observation(business, owner, [*everything, *strays], remembered, now=now, complete=True)
         return decide_case(seen, business, self._rules)
 
@@ -236,6 +251,14 @@ class Observer:
             return None
 
 
+async def _or_failure(case: Awaitable[OwnerCase]) -> OwnerCase | UpstreamError:
+    """Return the error of an owner whose rentals cannot be read: the others go on."""
+    try:
+        return await case
+    except UpstreamError as error:
+        return error
+
+
 def _by_owner(found: Sequence[Tenancy]) -> dict[OwnerId | None, list[Tenancy]]:
     owners: dict[OwnerId | None, list[Tenancy]] = {}
     for tenancy in found:
@@ -243,9 +266,9 @@ def _by_owner(found: Sequence[Tenancy]) -> dict[OwnerId | None, list[Tenancy]]:
     return owners
 
 
-def _owner_under_key(memory: OwnerMemory, key_id: str) -> OwnerMemory:
+def _owner_under_key(memory: OwnerMemory, key_id: str, now: datetime) -> OwnerMemory:
     codes = tuple(
-        code if _known(code, key_id) else CodeMemory(tenant=code.tenant, user_known=code.user_known)
+        doubted_code(code, now) if _known(code, key_id) else CodeMemory(tenant=code.tenant, user_known=code.user_known)
         for code in memory.codes
     )
     return replace(memory, pin=under_key(memory.pin, key_id), codes=codes)

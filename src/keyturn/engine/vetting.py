@@ -38,6 +38,7 @@ class Doors:
         self._ledger = ledger
         self._claims = claims
         self._promised: dict[tuple[TenantUrl, GroupId], OwnerId | None] = {}
+        self._claims_held: set[tuple[TenantUrl, str, str]] = set()
 
     async def vet(self, rental: RentalCase, records: tuple[Record, ...]) -> Verdict:
         """Decide about one rental that should have an open membership."""
@@ -84,8 +85,10 @@ class Doors:
         return await self._claimed(rental, tenant, [("rental", str(rental.id))])
 
     async def _claimed(self, rental: RentalCase, tenant: TenantUrl, claims: list[tuple[str, str]]) -> Verdict:
-        held = await self._claims.claim(self._business, tenant, claims)
+        missing = [(kind, one) for kind, one in claims if (tenant, kind, one) not in self._claims_held]
+        held = await self._claims.claim(self._business, tenant, missing) if missing else []
         if not held:
+            self._claims_held |= {(tenant, kind, one) for kind, one in missing}
             return Verdict()
         kinds = ", ".join(sorted({kind for kind, _, _ in held}))
         problem = Problem(

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl
 
 from keyturn.clock import Clock
 from keyturn.simulation.exchange import Call, Match, Reply, Routes
-from keyturn.simulation.faults import Fault, Faults
+from keyturn.simulation.faults import SUCCESS, Fault, Faults
 from keyturn.simulation.journal import Entry, Journal, Kind, Outcome
 from keyturn.simulation.server import reset
 
@@ -166,6 +166,8 @@ class SimulatedApp:
 
     def _spoiled(self, fault: Fault | None, reply: Reply | None) -> Reply:
         if fault is not None and fault.reply is not None:
+            if fault.kind == "empty" and reply is not None and reply.status not in SUCCESS:
+                return reply
             own = self._service.error(fault.reply.status) if fault.reply_is_error else fault.reply
             return replace(own, headers=own.headers + fault.reply.headers) if fault.reply_is_error else own
         if reply is None:

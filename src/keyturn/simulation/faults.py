@@ -19,7 +19,7 @@ from keyturn.simulation.changes import Changes
 from keyturn.simulation.exchange import HTML, JSON, Call, Reply, html_reply
 
 Ending = Literal["answer", "reset", "timeout"]
-_SUCCESS = range(200, 300)
+SUCCESS = range(200, 300)
 
 
 class Gate:
@@ -82,12 +82,12 @@ class Fault:
     @staticmethod
     def html(status: int = 502) -> Fault:
         """Answer an HTML page; the effect happens when `status` is a success."""
-        return Fault(kind="html", applied=status in _SUCCESS, reply=html_reply(status))
+        return Fault(kind="html", applied=status in SUCCESS, reply=html_reply(status))
 
     @staticmethod
     def empty(status: int = 200) -> Fault:
-        """Answer without a body; the effect happens when `status` is a success."""
-        return Fault(kind="empty", applied=status in _SUCCESS, reply=Reply(status=status))
+        """Answer without a body; the effect happens when `status` is a success, and a refusal is answered as it is."""
+        return Fault(kind="empty", applied=status in SUCCESS, reply=Reply(status=status))
 
     @staticmethod
     def truncated() -> Fault:

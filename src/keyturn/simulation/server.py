@@ -36,9 +36,7 @@ async def serving(app: AsgiApp, port: int = 0, host: str = "127.0.0.1") -> Async
     being answered; nothing is waited for.
     """
     state = ServerState()
-    config = _config(app)
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Protocol(config, state, {}), host, port, backlog=2048)
+    server = await asyncio.get_running_loop().create_server(connections(app, state), host, port, backlog=2048)
     address = server.sockets[0].getsockname()
     try:
         yield f"http://{address[0]}:{address[1]}"
@@ -46,6 +44,12 @@ async def serving(app: AsgiApp, port: int = 0, host: str = "127.0.0.1") -> Async
         server.close()
         await _drop_everything(state)
         await server.wait_closed()
+
+
+def connections(app: AsgiApp, state: ServerState) -> Callable[[], asyncio.Protocol]:
+    """Return what makes the protocol of each new connection to `app`; `state` knows those that are open."""
+    config = _config(app)
+    return lambda: _Protocol(config, state, {})
 
 
 def reset(scope: MutableMapping[str, Any]) -> None:

@@ -14,13 +14,17 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 
 from keyturn.clock import Clock
+from keyturn.store.gathered_reads import GatheredReads
+from keyturn.store.group_commit import GroupCommit, Many
 
+A = TypeVar("A")
 T = TypeVar("T")
 
 Heard = Callable[[str], None]
@@ -42,12 +46,19 @@ class Database(ABC):
     """The time that counts for leases and due times; on PostgreSQL the server's, so that machines agree."""
     alone: bool
     """Whether no other process serves from it, commands aside."""
+    _queue: GroupCommit
 
     @abstractmethod
     async def read(self, fn: Callable[[Connection], T]) -> T:
         """Run `fn` on a snapshot of what is committed. Raises `DatabaseUnavailable`."""
 
-    @abstractmethod
+    async def read_each(self, many: Many[A, T], value: A) -> T:
+        """Return what `many` answers to this value; callers that ask the same at the same time are asked for together.
+
+        `many` is a module's function or a bound method: callers of one belong together. Raises `DatabaseUnavailable`.
+        """
+        return await self._reads.ask(many, value)
+
     async def write(self, fn: Callable[[Connection], T], *, scope: str = "") -> T:
         """Run `fn` in a transaction and return once it is committed.
 
@@ -57,6 +68,15 @@ class Database(ABC):
         `fn` may read before it writes; rows of different scopes must be different rows.
         Raises `DatabaseUnavailable`; after a lost connection the write may have happened all the same.
         """
+        return await self._queue.submit(fn, scope)
+
+    async def write_each(self, many: Many[A, T], value: A, *, scope: str) -> T:
+        """Do `many` for this value in a transaction, as `write` does; the writes of its other callers run with it."""
+        return await self._queue.submit_each(many, value, scope)
+
+    @cached_property
+    def _reads(self) -> GatheredReads:
+        return GatheredReads(self.read)
 
     @abstractmethod
     def apart(self, name: str) -> AbstractAsyncContextManager[Apart]:

@@ -6,7 +6,7 @@ without the other. A repeat is stored once and wakes again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -18,13 +18,14 @@ from sqlalchemy.sql.dml import ReturningInsert
 from keyturn.core.ids import AddonId, BusinessCode
 from keyturn.core.memory import TransferPair
 from keyturn.core.work import Subject
+from keyturn.store.columns import plain
 from keyturn.store.database import Database
 from keyturn.store.deliveries import Delivery, DeliveryFilter, newest
 from keyturn.store.installations import is_approved
 from keyturn.store.lanes import business_scope
 from keyturn.store.rows import insert, insert_new, to_row, upsert
 from keyturn.store.schema import deliveries, delivery_subjects, transfers, work
-from keyturn.store.waking import wake
+from keyturn.store.waking import Wake, wake_each
 from keyturn.store.words import DeliveryState
 
 __all__ = ["Accepted", "Delivery", "DeliveryState", "Inbox", "count_unread"]
@@ -60,10 +61,10 @@ class Inbox:
 
     async def accept(self, accepted: Accepted) -> bool:
         """Keep the delivery and wake its subjects, durably; say whether it is new (`False`: a repeat)."""
-        return await self._database.write(
-            lambda connection: _accept(connection, accepted, self._database.clock.now()),
-            scope=business_scope(accepted.business),
-        )
+        return await self._database.write_each(self._accept, accepted, scope=business_scope(accepted.business))
+
+    def _accept(self, connection: Connection, accepted: Sequence[Accepted]) -> list[bool]:
+        return _accept(connection, accepted, self._database.clock.now())
 
     async def recent(self, limit: int, business: BusinessCode | None = None) -> list[Delivery]:
         """Return up to `limit` deliveries, the newest first."""
@@ -88,47 +89,61 @@ class Inbox:
         )
 
 
-def _accept(connection: Connection, accepted: Accepted, now: datetime) -> bool:
-    delivery_id, repeats = _keep(connection, accepted, now)
-    if accepted.addon_id is None or is_approved(connection, accepted.addon_id):
-        counts = wake(connection, accepted.business, accepted.subjects, accepted.reason, now=now, trace=accepted.trace)
-        upsert(connection, delivery_subjects, _named(delivery_id, accepted.business, counts))
-    else:
-        unwoken = dict.fromkeys(accepted.subjects, 0)
-        insert_new(connection, delivery_subjects, _named(delivery_id, accepted.business, unwoken))
-    if accepted.transfer is not None:
-        insert_new(connection, transfers, [{"business": accepted.business, **to_row(accepted.transfer)}])
-    return repeats == 0
+def _accept(connection: Connection, accepted: Sequence[Accepted], now: datetime) -> list[bool]:
+    business = accepted[0].business  # the scope is one business
+    kept = _keep(connection, accepted, now)
+    approved = {addon: addon is None or is_approved(connection, addon) for addon in {one.addon_id for one in accepted}}
+    heeded = [one for one in accepted if approved[one.addon_id]]
+    wakes = [Wake(subjects=tuple(one.subjects), reason=one.reason, trace=one.trace) for one in heeded]
+    counts = wake_each(connection, business, wakes, now)
+    named: dict[bool, list[dict[str, object]]] = {True: [], False: []}
+    for one, (delivery_id, _) in zip(accepted, kept, strict=True):
+        woken = approved[one.addon_id]
+        for subject in one.subjects:
+            named[woken].append(_named(delivery_id, business, subject, counts[subject] if woken else 0))
+    upsert(connection, delivery_subjects, named[True])
+    insert_new(connection, delivery_subjects, named[False])
+    pairs = [to_row(one.transfer) for one in accepted if one.transfer is not None]
+    insert_new(connection, transfers, [{"business": business, **pair} for pair in pairs])
+    return [is_new for _, is_new in kept]
 
 
-def _keep(connection: Connection, accepted: Accepted, now: datetime) -> tuple[int, int]:
-    """Return the delivery's id and how often it came before."""
-    row = to_row(accepted, without={"subjects", "transfer", "reason", "trace"})
-    row |= {"received_at": now, "last_at": now, "repeats": 0}
-    kept = connection.execute(_keeping(connection.dialect.name), row).one()
-    return kept.id, kept.repeats
+def _keep(connection: Connection, accepted: Sequence[Accepted], now: datetime) -> list[tuple[int, bool]]:
+    """Return each delivery's id, and whether it came for the first time. Two that are the same may come together."""
+    rows: dict[str, dict[str, Any]] = {}
+    for one in accepted:
+        fresh = to_row(one, without={"subjects", "transfer", "reason", "trace"})
+        row = rows.setdefault(plain(one.key), fresh | {"received_at": now, "last_at": now, "repeats": -1})
+        row["repeats"] += 1
+    kept = {row.key: row for row in connection.execute(_keeping(connection.dialect.name), list(rows.values()))}
+    new = {key for key, row in rows.items() if kept[key].repeats == row["repeats"]}
+    answers: list[tuple[int, bool]] = []
+    for key in (plain(one.key) for one in accepted):
+        answers.append((kept[key].id, key in new))
+        new.discard(key)
+    return answers
 
 
 @lru_cache
-def _keeping(dialect: str) -> ReturningInsert[tuple[int, int]]:
+def _keeping(dialect: str) -> ReturningInsert[tuple[str, int, int]]:
     statement = insert(dialect, deliveries)
-    again = {"repeats": deliveries.c.repeats + 1, "last_at": statement.excluded.last_at}
+    again = {
+        "repeats": deliveries.c.repeats + statement.excluded.repeats + 1,
+        "last_at": statement.excluded.last_at,
+    }
     known = statement.on_conflict_do_update(index_elements=["business", "key"], set_=again)
-    return known.returning(deliveries.c.id, deliveries.c.repeats)
+    return known.returning(deliveries.c.key, deliveries.c.id, deliveries.c.repeats)
 
 
-def _named(delivery_id: int, business: BusinessCode, counts: Mapping[Subject, int]) -> list[dict[str, object]]:
-    """Return the rows of what a delivery named, each with its wake count."""
-    return [
-        {
-            "delivery_id": delivery_id,
-            "kind": subject.kind,
-            "subject_id": subject.id,
-            "business": business,
-            "wanted": wanted,
-        }
-        for subject, wanted in counts.items()
-    ]
+def _named(delivery_id: int, business: BusinessCode, subject: Subject, wanted: int) -> dict[str, object]:
+    """Return the row of a subject that a delivery named, with its wake count."""
+    return {
+        "delivery_id": delivery_id,
+        "kind": subject.kind,
+        "subject_id": subject.id,
+        "business": business,
+        "wanted": wanted,
+    }
 
 
 def count_unread(connection: Connection) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, ScalarSelect, and_, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, and_, bindparam, or_, select, true, update
 from sqlalchemy.sql.elements import KeyedColumnElement
 
 from keyturn.core.ids import BusinessCode
@@ -40,13 +40,11 @@ class Prospect:
 
 def prospects(connection: Connection, avoid: Collection[BusinessCode]) -> list[Prospect]:
     """Return all lanes with something to do, the oldest first."""
-    due, left = _first_due(), _first_left_running()
-    taken = (lanes.c.lease_until, lanes.c.asked_until)
-    rows = connection.execute(select(lanes.c.business, *taken, due.label("due"), left.label("left")))
+    avoided = set(avoid)
     found = [
         _prospect(row.business, (row.lease_until, row.asked_until), (row.due, row.left))
-        for row in rows
-        if row.business not in set(avoid)
+        for row in connection.execute(_PROSPECTS)
+        if row.business not in avoided
     ]
     return sorted((one for one in found if one is not None), key=lambda one: (one.oldest, one.business))
 
@@ -73,6 +71,15 @@ def _first_left_running() -> ScalarSelect[datetime]:
 def _first(instant: KeyedColumnElement[datetime], condition: ColumnElement[bool]) -> ScalarSelect[datetime]:
     rows = select(instant).where(work.c.business == lanes.c.business, condition).order_by(instant).limit(1)
     return rows.correlate(lanes).scalar_subquery()
+
+
+_PROSPECTS = select(
+    lanes.c.business,
+    lanes.c.lease_until,
+    lanes.c.asked_until,
+    _first_due().label("due"),
+    _first_left_running().label("left"),
+)
 
 
 def seize(connection: Connection, business: BusinessCode, holder: str, now: datetime, lease: timedelta) -> Lane | None:
@@ -136,8 +143,7 @@ def let_go(connection: Connection, lane: Lane, now: datetime) -> None:
 
 def is_asked_for(connection: Connection, lane: Lane, now: datetime) -> bool:
     """Say whether a command waits for the lane."""
-    asked = select(lanes.c.business).where(ours(lane), lanes.c.asked_until > now)
-    return connection.execute(asked).first() is not None
+    return connection.execute(_ASKED_FOR, _named(lane) | {"now": now}).first() is not None
 
 
 def put_back(connection: Connection, business: BusinessCode) -> None:
@@ -156,6 +162,19 @@ def ours(lane: Lane) -> ColumnElement[bool]:
 
 def fenced(connection: Connection, lane: Lane, now: datetime) -> None:
     """Make sure that the lane is ours until this transaction is over. Raises `LeaseLost`."""
-    held = select(lanes.c.fence).where(ours(lane), lanes.c.lease_until > now).with_for_update(read=True)
-    if connection.execute(held).scalar_one_or_none() is None:
+    if connection.execute(_HELD, _named(lane) | {"now": now}).scalar_one_or_none() is None:
         raise LeaseLost(f"the lease on {lane.business} has run out or was taken over")
+
+
+def _named(lane: Lane) -> dict[str, object]:
+    return {"business": lane.business, "holder": lane.holder, "fence": lane.fence}
+
+
+_OURS = and_(
+    lanes.c.business == bindparam("business"),
+    lanes.c.holder == bindparam("holder"),
+    lanes.c.fence == bindparam("fence"),
+)
+# Built once: building these takes longer than running them, and they run in every transaction.
+_HELD = select(lanes.c.fence).where(_OURS, lanes.c.lease_until > bindparam("now")).with_for_update(read=True)
+_ASKED_FOR = select(lanes.c.business).where(_OURS, lanes.c.asked_until > bindparam("now"))

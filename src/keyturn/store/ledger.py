@@ -6,19 +6,19 @@ can write nothing, except that it no longer knows (`mark_unknown`), which is alw
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
 
 from keyturn.core.ids import BusinessCode, GroupId, OwnerId, RentalId, SiteId, TenantUrl, UnitId
 from keyturn.core.memory import CodeMemory, OwnerMemory, Record, RecordState, RentalMemory, TransferPair
 from keyturn.core.work import Kind, Lane, Subject
+from keyturn.store.columns import plain
 from keyturn.store.database import Database
 from keyturn.store.lanes import business_scope, fenced
-from keyturn.store.rows import from_row, to_row, upsert
+from keyturn.store.rows import by_first, from_row, to_row, upsert
 from keyturn.store.schema import codes, memberships, owners, rentals, transfers
 from keyturn.store.waking import wake
 
@@ -59,22 +59,21 @@ class Ledger:
         transfers: Collection[TransferPair] = (),
     ) -> None:
         """Write these values over what is there. Raises `LeaseLost`, and then writes nothing."""
-        await self._database.write(
-            lambda connection: _save(connection, lane, self._database.clock.now(), rentals, owners, records, transfers),
-            scope=business_scope(lane.business),
-        )
+        saved = _Saved(lane=lane, rentals=rentals, owners=owners, records=records, transfers=transfers)
+        await self._database.write_each(self._save, saved, scope=business_scope(lane.business))
+
+    def _save(self, connection: Connection, saved: Sequence[_Saved]) -> list[None]:
+        _save(connection, saved, self._database.clock.now())
+        return [None for _ in saved]
 
     async def owners_of(self, business: BusinessCode, rentals: Collection[RentalId]) -> dict[RentalId, OwnerId]:
         """Return the owners of those rentals whose owner is known."""
         asked = select(_R.id, _R.owner_id).where(_R.business == business, _R.id.in_(rentals), _R.owner_id.is_not(None))
         return await self._database.read(lambda connection: {row.id: row.owner_id for row in connection.execute(asked)})
 
-    async def rentals_of(
-        self, business: BusinessCode, owner: OwnerId, *, live_only: bool = False
-    ) -> list[RentalMemory]:
-        """Return the owner's rentals, by id; with `live_only` those that are to have a membership."""
-        conditions = [_R.business == business, _R.owner_id == owner, *([_R.live.is_(True)] if live_only else [])]
-        return await self._database.read(lambda connection: _rentals(connection, *conditions))
+    async def rentals_of(self, business: BusinessCode, owner: OwnerId) -> list[RentalMemory]:
+        """Return the owner's rentals, by id."""
+        return await self._database.read_each(_rentals_of, (business, owner))
 
     async def not_over(self, business: BusinessCode) -> list[RentalId]:
         """Return the remembered rentals that have not ended, or whose membership is not confirmed gone, by id."""
@@ -90,7 +89,7 @@ class Ledger:
         self, tenant: TenantUrl, group: GroupId
     ) -> list[tuple[BusinessCode, RentalMemory, tuple[Record, ...]]]:
         """Return the rentals of all businesses mapped to this group, or with a membership on it that is not gone."""
-        return await self._database.read(lambda connection: _on_group(connection, tenant, group))
+        return await self._database.read_each(_on_group, (tenant, group))
 
     async def live_at_site(self, business: BusinessCode, site: SiteId) -> int:
         """Count the site's rentals with a membership that is not gone."""
@@ -161,55 +160,71 @@ def _transfers(connection: Connection, business: BusinessCode, asked: Collection
     return tuple(from_row(TransferPair, row) for row in found)
 
 
-def _save(
-    connection: Connection,
-    lane: Lane,
-    now: datetime,
-    new_rentals: Collection[RentalMemory],
-    new_owners: Collection[OwnerMemory],
-    new_records: Collection[Record],
-    new_transfers: Collection[TransferPair],
-) -> None:
-    fenced(connection, lane, now)
-    ours = {"business": lane.business}
-    upsert(connection, rentals, [ours | to_row(rental) for rental in new_rentals])
+def _rentals_of(connection: Connection, asked: Sequence[tuple[BusinessCode, OwnerId]]) -> list[list[RentalMemory]]:
+    found: dict[tuple[BusinessCode, OwnerId], list[RentalMemory]] = {one: [] for one in asked}
+    for business, owner_ids in by_first(asked).items():
+        for memory in _rentals(connection, _R.business == business, _R.owner_id.in_(owner_ids)):
+            if memory.owner_id is not None:
+                found[business, memory.owner_id].append(memory)
+    return [found[one] for one in asked]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Saved:
+    """What one caller has to write under a lane."""
+
+    lane: Lane
+    rentals: Collection[RentalMemory]
+    owners: Collection[OwnerMemory]
+    records: Collection[Record]
+    transfers: Collection[TransferPair]
+
+
+def _save(connection: Connection, saved: Sequence[_Saved], now: datetime) -> None:
+    for lane in {one.lane for one in saved}:
+        fenced(connection, lane, now)
+    ours = {"business": saved[0].lane.business}  # the scope is one business
+    new_owners = [owner for one in saved for owner in one.owners]
+    upsert(connection, rentals, [ours | to_row(rental) for one in saved for rental in one.rentals])
     upsert(connection, owners, [ours | to_row(owner, without={"codes"}) for owner in new_owners])
-    upsert(connection, memberships, [ours | to_row(record) for record in new_records])
-    upsert(connection, transfers, [ours | to_row(pair) for pair in new_transfers])
-    for owner in new_owners:
-        _save_codes(connection, ours | {"owner_id": owner.id}, owner.codes)
-
-
-def _save_codes(connection: Connection, owner: dict[str, Any], new: Collection[CodeMemory]) -> None:
-    """Make the owner's codes exactly these."""
-    connection.execute(
-        delete(codes).where(
-            codes.c.business == owner["business"],
-            codes.c.owner_id == owner["owner_id"],
-            codes.c.tenant.not_in([code.tenant for code in new]),
-        )
+    upsert(connection, memberships, [ours | to_row(record) for one in saved for record in one.records])
+    upsert(connection, transfers, [ours | to_row(pair) for one in saved for pair in one.transfers])
+    upsert(
+        connection,
+        codes,
+        [ours | {"owner_id": owner.id} | to_row(code) for owner in new_owners for code in owner.codes],
     )
-    upsert(connection, codes, [owner | to_row(code) for code in new])
 
 
 def _on_group(
-    connection: Connection, tenant: TenantUrl, group: GroupId
-) -> list[tuple[BusinessCode, RentalMemory, tuple[Record, ...]]]:
-    mapped = select(_R.business, _R.id).where(_R.tenant == tenant, _R.group == group)
-    present = select(_M.business, _M.rental_id).where(
-        _M.tenant == tenant, _M.group == group, _M.state != RecordState.GONE
-    )
-    keys = sorted({(row[0], row[1]) for asked in (mapped, present) for row in connection.execute(asked)})
-    return [_whole(connection, business, rental_id) for business, rental_id in keys]
+    connection: Connection, asked: Sequence[tuple[TenantUrl, GroupId]]
+) -> list[list[tuple[BusinessCode, RentalMemory, tuple[Record, ...]]]]:
+    places = [(tenant, GroupId(plain(group))) for tenant, group in asked]
+    keys: dict[tuple[TenantUrl, GroupId], set[tuple[BusinessCode, RentalId]]] = {place: set() for place in places}
+    for tenant, groups in by_first(places).items():
+        mapped = select(_R.group, _R.business, _R.id).where(_R.tenant == tenant, _R.group.in_(groups))
+        present = select(_M.group, _M.business, _M.rental_id).where(
+            _M.tenant == tenant, _M.group.in_(groups), _M.state != RecordState.GONE
+        )
+        for wanted in (mapped, present):
+            for group, business, rental_id in connection.execute(wanted):
+                keys[tenant, group].add((business, rental_id))
+    whole = _whole(connection, set().union(*keys.values()))
+    return [[whole[key] for key in sorted(keys[place])] for place in places]
 
 
 def _whole(
-    connection: Connection, business: BusinessCode, rental_id: RentalId
-) -> tuple[BusinessCode, RentalMemory, tuple[Record, ...]]:
-    """Return a rental with its records; one of which only a record is known is not left out."""
-    known = _rentals(connection, _R.business == business, _R.id == rental_id)
-    records = _records(connection, business, [rental_id])[rental_id]
-    return business, known[0] if known else RentalMemory(id=rental_id, owner_id=records[0].owner_id), records
+    connection: Connection, asked: Collection[tuple[BusinessCode, RentalId]]
+) -> dict[tuple[BusinessCode, RentalId], tuple[BusinessCode, RentalMemory, tuple[Record, ...]]]:
+    """Return rentals with their records; one of which only a record is known is not left out."""
+    whole = {}
+    for business in {business for business, _ in asked}:
+        ids = [rental_id for its, rental_id in asked if its == business]
+        known = {memory.id: memory for memory in _rentals(connection, _R.business == business, _R.id.in_(ids))}
+        for rental_id, records in _records(connection, business, ids).items():
+            memory = known.get(rental_id) or RentalMemory(id=rental_id, owner_id=records[0].owner_id)
+            whole[business, rental_id] = (business, memory, records)
+    return whole
 
 
 def _not_over(connection: Connection, business: BusinessCode) -> list[RentalId]:

@@ -5,6 +5,7 @@
 - Connections mend themselves: one that died is replaced at its next use.
 - A process that stalls inside a transaction is cut off by the server, so it cannot hold up the others for long.
 - A commit that made work due is heard by the other processes at once (`store.listening`).
+- Statements run on threads: psycopg's waiting in C costs a fraction of its waiting in the event loop.
 
 Needs a role that may create tables in its database. Nothing here ever shows the password.
 """
@@ -13,33 +14,35 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import select as files
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from functools import partial
 from typing import TypeVar
 
 import psycopg
-from sqlalchemy import URL, Connection, Select, event, func, inspect, make_url, select, text
+from sqlalchemy import URL, Connection, Engine, Select, create_engine, event, func, inspect, make_url, select, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from keyturn.clock import Clock, SystemClock
 from keyturn.errors import DatabaseUnavailable
 from keyturn.store.database import Apart, Database, Heard
 from keyturn.store.database_clock import DatabaseClock
-from keyturn.store.group_commit import GroupCommit, Job, first_line, run_batch, translated
+from keyturn.store.group_commit import GroupCommit, Job, first_line, run_batch
 from keyturn.store.listening import listen, pass_on
+from keyturn.store.on_thread import on_thread, our_errors, transaction
 
 T = TypeVar("T")
 
 BATCH = 64
 """Writes per commit at most: each is several round trips, and its scope is locked meanwhile."""
-POOL = 5
-POOL_OVERFLOW = 10
+READERS = 5
+"""Reads at the same time."""
 APART = 8
-"""Locks kept across a foreign call at the same time, so that they never use up the pool."""
+"""Locks kept across a foreign call at the same time."""
 CONNECT_S = 5
 STALL_S = 15
 """How long a transaction may be idle, or wait for a row, before the server ends it."""
@@ -67,15 +70,18 @@ class PostgresDatabase(Database):
 
     alone = False
 
-    def __init__(self, engine: AsyncEngine, clock: Clock) -> None:
+    def __init__(self, engine: Engine, clock: Clock) -> None:
         """Use `open` instead, which makes sure of the tables."""
         self._engine = engine
+        self._write_thread = ThreadPoolExecutor(1, "keyturn-write")
+        self._read_threads = ThreadPoolExecutor(READERS, "keyturn-read")
         self._reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._server_clock = DatabaseClock(clock, self.read) if isinstance(clock, SystemClock) else None
         self.clock = self._server_clock or clock
         self._queue = GroupCommit(self._commit, most=BATCH)
         self._apart: dict[str, asyncio.Lock] = {}
         self._apart_slots = asyncio.Semaphore(APART)
+        self._closed = False
 
     @classmethod
     async def open(cls, url: str, clock: Clock, *, shared: bool) -> PostgresDatabase:
@@ -87,24 +93,22 @@ class PostgresDatabase(Database):
         engine = _engine(address)
         database = cls(engine, clock)
         try:
-            await _ensure_tables(engine, place, clock, shared=shared)
+            await database._ensure_tables(place, shared=shared)
             await database.refresh()
         except DBAPIError as error:
-            await engine.dispose()
+            await database.close()
             said = first_line(error).replace(address.password or "\0", "...")
             raise DatabaseUnavailable(f"{place} cannot be used: {said}.") from None
         except BaseException:
-            await engine.dispose()
+            await database.close()
             raise
         return database
 
     async def read(self, fn: Callable[[Connection], T]) -> T:
-        with _our_errors():
-            async with self._reading.begin() as connection:
-                return await connection.run_sync(fn)
-
-    async def write(self, fn: Callable[[Connection], T], *, scope: str = "") -> T:
-        return await self._queue.submit(fn, scope)
+        if self._closed:
+            raise DatabaseUnavailable("The database is closed.")
+        with our_errors():
+            return await on_thread(self._read_threads, transaction, self._reading, fn)
 
     def apart(self, name: str) -> AbstractAsyncContextManager[Apart]:
         return self._dedicated(name)
@@ -118,12 +122,20 @@ class PostgresDatabase(Database):
             await self._server_clock.refresh()
 
     async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
         await self._queue.close()
-        await self._engine.dispose()
+        await on_thread(self._write_thread, self._engine.dispose)
+        for threads in (self._write_thread, self._read_threads):
+            threads.shutdown(wait=False)
 
     async def _commit(self, jobs: Sequence[Job]) -> None:
-        async with self._engine.connect() as connection:
-            await connection.run_sync(run_batch, jobs, _lock_scopes, self._pass_on)
+        await on_thread(self._write_thread, self._write, jobs)
+
+    def _write(self, jobs: Sequence[Job]) -> None:
+        with self._engine.connect() as connection:
+            run_batch(connection, jobs, _lock_scopes, self._pass_on)
 
     def _pass_on(self, connection: Connection) -> None:
         pass_on(connection, self.clock.now())
@@ -131,42 +143,62 @@ class PostgresDatabase(Database):
     @asynccontextmanager
     async def _dedicated(self, name: str) -> AsyncIterator[Apart]:
         async with self._apart.setdefault(name, asyncio.Lock()), self._apart_slots:
-            with _our_errors():
-                async with self._engine.begin() as connection:
-                    await connection.execute(_limits(APART_S))
+            # Its own thread: a step that its caller no longer waits for ends before the connection is closed.
+            with our_errors(), _thread("keyturn-apart") as thread:
+                connection = await on_thread(thread, self._engine.connect)
 
-                    async def run(fn: Callable[[Connection], T]) -> T:
-                        return await connection.run_sync(fn)
+                async def run(fn: Callable[[Connection], T]) -> T:
+                    return await on_thread(thread, fn, connection)
 
+                try:
+                    await run(lambda connection: connection.execute(_limits(APART_S)))
                     yield run
+                    await on_thread(thread, connection.commit)
+                    await on_thread(thread, connection.close)
+                except BaseException:
+                    thread.submit(_drop, connection)  # after a step that may still wait; nobody waits for that
+                    raise
 
+    async def _ensure_tables(self, place: str, *, shared: bool) -> None:
+        if shared:
+            from keyturn.store.migrations import verify
 
-async def _ensure_tables(engine: AsyncEngine, place: str, clock: Clock, *, shared: bool) -> None:
-    if shared:
-        from keyturn.store.migrations import verify
-
-        async with engine.begin() as connection:
-            await connection.run_sync(verify, place)
-        return
-    never = asyncio.Event()
-    for _ in range(MIGRATION_TRIES):
-        if await _migrated(engine, place):
+            await on_thread(self._write_thread, transaction, self._engine, partial(verify, place=place))
             return
-        await clock.wait(never, seconds=MIGRATION_PAUSE_S)
-    raise DatabaseUnavailable(
-        f"{place} is too busy for its tables to be changed; try again when no pg_dump is running."
-    )
+        never = asyncio.Event()
+        for _ in range(MIGRATION_TRIES):
+            if await on_thread(self._write_thread, _migrated, self._engine, place):
+                return
+            await self.clock.wait(never, seconds=MIGRATION_PAUSE_S)
+        raise DatabaseUnavailable(
+            f"{place} is too busy for its tables to be changed; try again when no pg_dump is running."
+        )
 
 
-async def _migrated(engine: AsyncEngine, place: str) -> bool:
+def _drop(connection: Connection) -> None:
+    connection.invalidate()
+    connection.close()
+
+
+@contextmanager
+def _thread(name: str) -> Iterator[ThreadPoolExecutor]:
+    """Give a thread for the length of a block; nobody waits for its end."""
+    thread = ThreadPoolExecutor(1, name)
+    try:
+        yield thread
+    finally:
+        thread.shutdown(wait=False)
+
+
+def _migrated(engine: Engine, place: str) -> bool:
     """Bring the tables up to date; `False` where processes of the version before were using them just now."""
     from keyturn.store.migrations import upgrade
 
     try:
-        async with engine.begin() as connection:
-            await connection.execute(_limits(0))  # another process may be migrating, however long it takes
-            await connection.run_sync(_lock_scopes, [MIGRATING])
-            await connection.run_sync(upgrade, place, _take_tables)
+        with engine.begin() as connection:
+            connection.execute(_limits(0))  # another process may be migrating, however long it takes
+            _lock_scopes(connection, [MIGRATING])
+            upgrade(connection, place, _take_tables)
     except OperationalError as error:
         if isinstance(error.orig, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected):
             return False
@@ -210,17 +242,16 @@ def _address(url: str) -> URL:
     return address.set(drivername="postgresql+psycopg")
 
 
-def _engine(address: URL) -> AsyncEngine:
-    engine = create_async_engine(
+def _engine(address: URL) -> Engine:
+    engine = create_engine(
         address,
-        pool_size=POOL,
-        max_overflow=POOL_OVERFLOW,
-        pool_pre_ping=True,
+        pool_size=READERS + 1,
+        max_overflow=APART,
         hide_parameters=True,
         connect_args=_CONNECTING,
     )
 
-    @event.listens_for(engine.sync_engine, "connect")
+    @event.listens_for(engine, "connect")
     def set_up(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
         cursor = connection.cursor()
         cursor.execute(f"SET lock_timeout = '{STALL_S}s'")
@@ -228,15 +259,25 @@ def _engine(address: URL) -> AsyncEngine:
         cursor.close()
         connection.commit()
 
+    @event.listens_for(engine, "checkout")
+    def check(connection: psycopg.Connection, _record: ConnectionPoolEntry, _proxy: object) -> None:
+        """Replace a connection that died at rest. One from which nothing came meanwhile, not even its end, lives."""
+        if _has_news(connection) and not _answers(connection):
+            raise DisconnectionError
+
     return engine
 
 
-@contextmanager
-def _our_errors() -> Iterator[None]:
+def _has_news(connection: psycopg.Connection) -> bool:
+    waiting = files.poll()
+    waiting.register(connection.fileno(), files.POLLIN)
+    return bool(waiting.poll(0))
+
+
+def _answers(connection: psycopg.Connection) -> bool:
     try:
-        yield
-    except (DBAPIError, PoolTimeout) as error:
-        ours = translated(error)
-        if ours is error:
-            raise
-        raise ours from error
+        connection.execute("SELECT 1")
+        connection.rollback()
+    except psycopg.Error:
+        return False
+    return True

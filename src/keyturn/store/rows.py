@@ -17,6 +17,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from keyturn.core.memory import FieldMemory
 
 T = TypeVar("T")
+First = TypeVar("First", bound=str)
+Second = TypeVar("Second", bound=str)
 
 Insert = sqlite.Insert | postgresql.Insert
 """Both know the same ON CONFLICT clauses; SQLAlchemy has no common class for them."""
@@ -51,6 +53,17 @@ def _shape(cls: type[Any]) -> dict[str, tuple[str, ...]]:
     parts = tuple(part.name for part in fields(FieldMemory))
     types = get_type_hints(cls)
     return {field.name: parts if types[field.name] is FieldMemory else () for field in fields(cls)}
+
+
+def by_first(pairs: Iterable[tuple[First, Second]]) -> dict[First, list[Second]]:
+    """Group pairs by their first part, both in order.
+
+    For `first = ? AND second IN (...)`: with a list of pairs SQLite reads the whole table.
+    """
+    grouped: dict[First, list[Second]] = {}
+    for first, second in sorted(set(pairs)):
+        grouped.setdefault(first, []).append(second)
+    return grouped
 
 
 def insert(dialect: str, table: Table) -> Insert:

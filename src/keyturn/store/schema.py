@@ -210,6 +210,7 @@ codes = Table(
     _flag("user_known"),
     _text("in_force", nullable=True),
     _text("sent", nullable=True),
+    _instant("unsure_until", nullable=True),
 )
 
 memberships = Table(
@@ -226,6 +227,7 @@ memberships = Table(
     Column("state", Word(RecordState), nullable=False),
     _flag("made"),
     _flag("spent"),
+    _instant("unsure_until", nullable=True),
     Index(None, "business", "rental_id"),
     Index(None, "tenant", "group"),
 )

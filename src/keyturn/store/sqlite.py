@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
@@ -27,9 +27,10 @@ from sqlalchemy.pool import QueuePool
 from keyturn.clock import Clock
 from keyturn.errors import DatabaseNotReady, DatabaseUnavailable
 from keyturn.store.database import Apart, Database, Heard
-from keyturn.store.group_commit import GroupCommit, Job, first_line, run_batch, translated
+from keyturn.store.group_commit import GroupCommit, Job, first_line, run_batch
 from keyturn.store.lock_file import locked
 from keyturn.store.news import forget
+from keyturn.store.on_thread import on_thread, our_errors, transaction
 
 T = TypeVar("T")
 
@@ -69,10 +70,8 @@ class SqliteDatabase(Database):
     async def read(self, fn: Callable[[Connection], T]) -> T:
         if self._closed:
             raise DatabaseUnavailable("The database is closed.")
-        return await _in(self._read_thread, _read, self._reader, fn)
-
-    async def write(self, fn: Callable[[Connection], T], *, scope: str = "") -> T:
-        return await self._queue.submit(fn, scope)
+        with our_errors():
+            return await on_thread(self._read_thread, transaction, self._reader, fn)
 
     def apart(self, name: str) -> AbstractAsyncContextManager[Apart]:
         return self._one_at_a_time(name)
@@ -90,36 +89,20 @@ class SqliteDatabase(Database):
         self._closed = True
         await self._queue.close()
         for thread, engine in ((self._write_thread, self._writer), (self._read_thread, self._reader)):
-            await _in(thread, engine.dispose)
+            await on_thread(thread, engine.dispose)
             thread.shutdown(wait=False)
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
     async def _commit(self, jobs: Sequence[Job]) -> None:
-        await _in(self._write_thread, _write, self._writer, jobs)
+        await on_thread(self._write_thread, _write, self._writer, jobs)
 
     @asynccontextmanager
     async def _one_at_a_time(self, name: str) -> AsyncIterator[Apart]:
         """Each step is an ordinary write; what keeps others out is a file's lock, which a command takes as well."""
         async with self._apart.setdefault(name, asyncio.Lock()), locked(self._folder, name, patience_s=APART_S):
             yield self.write
-
-
-async def _in(thread: ThreadPoolExecutor, fn: Callable[..., T], *args: Any) -> T:
-    """Run `fn` on `thread`; its errors come back as ours."""
-    try:
-        return await asyncio.get_running_loop().run_in_executor(thread, fn, *args)
-    except DBAPIError as error:
-        ours = translated(error)
-        if ours is error:
-            raise
-        raise ours from error
-
-
-def _read(engine: Engine, fn: Callable[[Connection], T]) -> T:
-    with engine.begin() as connection:
-        return fn(connection)
 
 
 def _write(engine: Engine, jobs: Sequence[Job]) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
@@ -22,6 +23,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     RowMapping,
+    Update,
     and_,
     bindparam,
     case,
@@ -41,7 +43,7 @@ from keyturn.store.inbox import count_unread
 from keyturn.store.lanes import business_scope, fenced, is_asked_for, let_go, ours, prospects, seize, seize_first
 from keyturn.store.rows import from_row
 from keyturn.store.schema import lanes, work
-from keyturn.store.waking import wake
+from keyturn.store.waking import Wake, wake_each
 from keyturn.store.words import WorkState
 
 
@@ -90,13 +92,13 @@ class Work:
 
         `trace`: what asks, where traces are collected; a look at once goes on in it.
         """
-        asked = tuple(subjects)
-        await self._database.write(
-            lambda connection: wake(
-                connection, business, asked, reason, now=self._database.clock.now(), at=at, trace=trace
-            ),
-            scope=business_scope(business),
-        )
+        asked = Wake(subjects=tuple(subjects), reason=reason, at=at, trace=trace)
+        await self._database.write_each(self._wake, (business, asked), scope=business_scope(business))
+
+    def _wake(self, connection: Connection, asks: Sequence[tuple[BusinessCode, Wake]]) -> list[None]:
+        ((business, _), *_) = asks  # the scope is one business
+        wake_each(connection, business, [one for _, one in asks], self._database.clock.now())
+        return [None for _ in asks]
 
     async def claim(self, holder: str, *, lease: timedelta, avoid: Collection[BusinessCode] = ()) -> Lane | None:
         """Take the free lane with the oldest due row; `None` when nothing is due in a free lane."""
@@ -198,24 +200,10 @@ def _renew(connection: Connection, lane: Lane, now: datetime, lease: timedelta) 
 
 def _take(connection: Connection, lane: Lane, kinds: Collection[Kind], limit: int, now: datetime) -> list[WorkItem]:
     fenced(connection, lane, now)
-    rows = connection.execute(
-        select(work)
-        .where(
-            work.c.business == lane.business,
-            work.c.due_at <= now,
-            work.c.state != WorkState.RUNNING,
-            work.c.kind.in_([kind.value for kind in kinds]),
-        )
-        .order_by(work.c.due_at, work.c.kind, work.c.id)
-        .limit(limit)
-    ).all()
+    asked = {"business": lane.business, "now": now, "kinds": [kind.value for kind in kinds], "limit": limit}
+    rows = connection.execute(_DUE, asked).all()
     if rows:
-        connection.execute(
-            _one_of(lane).values(
-                state=WorkState.RUNNING, due_at=None, since=func.coalesce(work.c.since, work.c.due_at)
-            ),
-            [{"b_kind": row.kind, "b_id": row.id} for row in rows],
-        )
+        connection.execute(_TAKING, [{"b_business": lane.business, "b_kind": row.kind, "b_id": row.id} for row in rows])
     return [
         WorkItem(
             subject=Subject(row.kind, row.id),
@@ -228,25 +216,43 @@ def _take(connection: Connection, lane: Lane, kinds: Collection[Kind], limit: in
     ]
 
 
-def _one_of(lane: Lane) -> Any:
-    return update(work).where(
-        work.c.business == lane.business, work.c.kind == bindparam("b_kind"), work.c.id == bindparam("b_id")
+_ONE_OF = update(work).where(
+    work.c.business == bindparam("b_business"), work.c.kind == bindparam("b_kind"), work.c.id == bindparam("b_id")
+)
+_TAKING = _ONE_OF.values(state=WorkState.RUNNING, due_at=None, since=func.coalesce(work.c.since, work.c.due_at))
+_DUE = (
+    select(work)
+    .where(
+        work.c.business == bindparam("business"),
+        work.c.due_at <= bindparam("now"),
+        work.c.state != WorkState.RUNNING,
+        work.c.kind.in_(bindparam("kinds", expanding=True)),
     )
+    .order_by(work.c.due_at, work.c.kind, work.c.id)
+    .limit(bindparam("limit"))
+)
 
 
 def _finish(connection: Connection, lane: Lane, outcomes: Sequence[Outcome], now: datetime) -> None:
     fenced(connection, lane, now)
     ordered = sorted(outcomes, key=lambda outcome: outcome.ending.value)
     for ending, group in groupby(ordered, key=lambda outcome: outcome.ending):
-        statement = _one_of(lane).where(work.c.state == WorkState.RUNNING).values(looked_at=now, **_ended(ending))
-        connection.execute(statement, [_bound(outcome, now) for outcome in group])
+        connection.execute(_finishing(ending), [_bound(lane, outcome, now) for outcome in group])
 
 
-def _bound(outcome: Outcome, now: datetime) -> dict[str, Any]:
+@lru_cache
+def _finishing(ending: Ending) -> Update:
+    looked_at = bindparam("b_now", type_=Instant)
+    return _ONE_OF.where(work.c.state == WorkState.RUNNING).values(looked_at=looked_at, **_ended(ending))
+
+
+def _bound(lane: Lane, outcome: Outcome, now: datetime) -> dict[str, Any]:
     again_at = outcome.again_at
     if outcome.ending is Ending.RETRY and again_at is None:
         again_at = now
     return {
+        "b_now": now,
+        "b_business": lane.business,
         "b_kind": outcome.item.subject.kind,
         "b_id": outcome.item.subject.id,
         "b_wanted": outcome.item.wanted,

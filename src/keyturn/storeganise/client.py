@@ -55,7 +55,7 @@ class _Paging:
 # Article 297: lists with `include` stay at about 50 records.
 _OF_AN_OWNER = _Paging(50, 100)
 _UNITS = _Paging(50, 1000)
-_CHANGES = _Paging(1000, 100)
+_CHANGES = _Paging(1000, 1000)
 
 
 class Authorization(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 
 def retry_after(text: str | None, now: datetime) -> timedelta | None:
@@ -18,8 +19,9 @@ def retry_after(text: str | None, now: datetime) -> timedelta | None:
     return None if moment is None else max(moment - now, timedelta())
 
 
+@lru_cache(maxsize=64)
 def http_date(text: str | None) -> datetime | None:
-    """Read an HTTP date such as `Date` carries; `None` for anything else."""
+    """Read an HTTP date such as `Date` carries; `None` for anything else. Answers of one second carry the same."""
     if text is None:
         return None
     try:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from enum import Enum
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 Address = IPv4Address | IPv6Address
@@ -48,6 +49,11 @@ class Listing(Enum):
 
 def listing(host: str, port: int, allowed: Sequence[str]) -> Listing | None:
     """Say how `host` is listed for `port`, `None` where it is not. Entries are `host`, `host:port`, `*.domain`."""
+    return _listing(host, port, tuple(allowed))
+
+
+@lru_cache(maxsize=1024)
+def _listing(host: str, port: int, allowed: tuple[str, ...]) -> Listing | None:
     name = host.lower().strip("[]")
     patterns = [entry for entry, listed_port in map(_split, allowed) if listed_port in {None, port}]
     if any(name == pattern.lower().strip("[]") for pattern in patterns):
@@ -55,6 +61,7 @@ def listing(host: str, port: int, allowed: Sequence[str]) -> Listing | None:
     return Listing.BELOW if any(_is_below(name, pattern.lower()) for pattern in patterns) else None
 
 
+@lru_cache(maxsize=1024)
 def is_loopback(host: str) -> bool:
     """Say whether only this machine answers under this host."""
     address = as_address(host.strip("[]"))

@@ -203,10 +203,8 @@ class HttpClient:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            resolver = GuardedResolver(self._allowed, self._resolver or aiohttp.ThreadedResolver())
             self._session = aiohttp.ClientSession(
-                # How many requests are under way is each client's own rule.
-                connector=aiohttp.TCPConnector(limit=0, use_dns_cache=True, resolver=resolver),
+                connector=self._connector(),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
                 skip_auto_headers=("Content-Type",),
@@ -214,6 +212,11 @@ class HttpClient:
                 middlewares=(_once,),
             )
         return self._session
+
+    def _connector(self) -> aiohttp.BaseConnector:
+        """Return what opens connections. How many requests are under way is each client's own rule."""
+        resolver = GuardedResolver(self._allowed, self._resolver or aiohttp.ThreadedResolver())
+        return aiohttp.TCPConnector(limit=0, use_dns_cache=True, resolver=resolver)
 
 
 async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:

@@ -5,7 +5,7 @@
     401  the signature is wrong or missing, or there is no such business: one answer for both
     408  the body did not arrive in time
     413  the body is too large
-    503  we could not store it; the sender shall try again
+    503  we could not store it in time; the sender shall try again
 
 The signature is checked over the bytes as received, before anything reads them. An unknown
 business costs the same work as a wrong signature, so that neither the answer nor its time says
@@ -15,6 +15,7 @@ on a 4xx. The body is never logged.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -28,7 +29,7 @@ from keyturn.core.ids import AddonId, BusinessCode
 from keyturn.core.installation import Installation
 from keyturn.core.rental import Event
 from keyturn.engine.intake import Intake, Notice
-from keyturn.errors import WebhookRejected
+from keyturn.errors import DatabaseUnavailable, WebhookRejected
 from keyturn.settings import Secret, Settings
 from keyturn.store.inbox import DeliveryState
 from keyturn.storeganise import webhook
@@ -43,6 +44,8 @@ NOBODY: Final = "-"
 ADDON: Final = "addon"
 """What a counter says for deliveries of installations; no business of the settings can have this code."""
 _RETRY_AFTER_S = 5
+_STORE_WITHIN_S = 1.5
+"""Storeganise hangs up after two seconds."""
 _STATES = {
     webhook.Reading.WAKES: DeliveryState.ACCEPTED,
     webhook.Reading.IGNORED: DeliveryState.IGNORED,
@@ -156,7 +159,7 @@ class Hooks:
 
     async def _store(self, accept: Callable[[], Awaitable[bool]], visit: Visit) -> Response:
         try:
-            new = await accept()
+            new = await _in_time(accept)
         except WebhookRejected as rejection:
             return _refusal(rejection, visit)
         except Exception as error:  # noqa: BLE001  # whatever it is, it is ours: the sender shall try again
@@ -164,6 +167,15 @@ class Hooks:
             return JSONResponse({"status": "unavailable"}, 503, {"retry-after": str(_RETRY_AFTER_S)})
         visit.ending = Ending.ACCEPTED if new else Ending.REPEATED
         return JSONResponse({"status": "accepted"})
+
+
+async def _in_time(accept: Callable[[], Awaitable[bool]]) -> bool:
+    """Store a delivery, or give up while the sender still listens; it may be stored all the same, and come again."""
+    try:
+        async with asyncio.timeout(_STORE_WITHIN_S):
+            return await accept()
+    except TimeoutError as error:
+        raise DatabaseUnavailable(f"The database took longer than {_STORE_WITHIN_S} s.") from error
 
 
 def _refusal(rejection: WebhookRejected, visit: Visit) -> Response:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from prometheus_client import (
@@ -34,7 +35,10 @@ REQUEST_S = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0)
 
 
 class Metrics:
-    """All counters, gauges and histograms of one process. One without webhooks shows those at nothing."""
+    """All counters, gauges and histograms of one process. One without webhooks shows those at nothing.
+
+    A series is looked up once and kept: the library's own way there costs more than the counting.
+    """
 
     def __init__(self) -> None:
         registry = self._registry = CollectorRegistry()
@@ -42,34 +46,35 @@ class Metrics:
         self._webhooks = _Webhooks(registry)
         self._upstreams = _Upstreams(registry)
         self._work = _Work(registry)
-        self._looks = Counter("keyturn_looks_total", "Looks at a subject by ending.", ("ending",), registry=registry)
+        looks = Counter("keyturn_looks_total", "Looks at a subject by ending.", ("ending",), registry=registry)
+        self._looks = cache(looks.labels)
         for ending in Ending:
-            self._looks.labels(ending.value)  # shown at 0 from the start, or the first one would not be a rise
+            self._looks(ending.value)  # shown at 0 from the start, or the first one would not be a rise
         build = Info("keyturn_build", "The program that runs.", registry=registry)
         build.info({"version": program_version()})
 
     def delivery(self, business: str, state: str, seconds: float) -> None:
         """Count a delivery and how long its answer took. `business` is a configured code or "-"."""
-        self._webhooks.answers.labels(business, state).inc()
+        self._webhooks.answers(business, state).inc()
         self._webhooks.seconds.observe(seconds)
 
     def look(self, ending: str) -> None:
         """Count a look by how it ended."""
-        self._looks.labels(ending).inc()
+        self._looks(ending).inc()
 
     def upstream_asked(self, upstream: str) -> None:
         """Count a request as under way."""
-        self._upstreams.in_flight.labels(upstream).inc()
+        self._upstreams.in_flight(upstream).inc()
 
     def upstream_request(self, upstream: str, operation: str, outcome: str, seconds: float) -> None:
         """Count a request that ended: the upstream's and the operation's constant names, and an outcome word."""
-        self._upstreams.in_flight.labels(upstream).dec()
-        self._upstreams.requests.labels(upstream, operation, outcome).inc()
-        self._upstreams.seconds.labels(upstream, operation).observe(seconds)
+        self._upstreams.in_flight(upstream).dec()
+        self._upstreams.requests(upstream, operation, outcome).inc()
+        self._upstreams.seconds(upstream, operation).observe(seconds)
 
     def upstream_paused(self, upstream: str, reason: str) -> None:
         """Count a call that was kept back, because the upstream is left alone."""
-        self._upstreams.paused.labels(upstream, reason).inc()
+        self._upstreams.paused(upstream, reason).inc()
 
     def show_load(self, load: Load, now: datetime) -> None:
         """Set the work gauges."""
@@ -89,12 +94,13 @@ class Metrics:
 
 class _Webhooks:
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.answers = Counter(
+        answers = Counter(
             "keyturn_deliveries_total",
             "Webhook deliveries by answer; business '-' is an unknown one.",
             ("business", "state"),
             registry=registry,
         )
+        self.answers = cache(answers.labels)
         self.seconds = Histogram(
             "keyturn_webhook_answer_seconds",
             "Time from a webhook's head to its answer, the body's arrival included.",
@@ -105,28 +111,30 @@ class _Webhooks:
 
 class _Upstreams:
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.requests = Counter(
+        requests = Counter(
             "keyturn_upstream_requests_total",
             "Requests to an upstream by operation and outcome.",
             ("upstream", "operation", "outcome"),
             registry=registry,
         )
-        self.seconds = Histogram(
+        seconds = Histogram(
             "keyturn_upstream_request_seconds",
             "Time from a request to the end of its answer.",
             ("upstream", "operation"),
             buckets=REQUEST_S,
             registry=registry,
         )
-        self.in_flight = Gauge(
+        in_flight = Gauge(
             "keyturn_upstream_requests_in_flight", "Requests under way.", ("upstream",), registry=registry
         )
-        self.paused = Counter(
+        paused = Counter(
             "keyturn_upstream_paused_calls_total",
             "Calls that were kept back because the upstream is left alone, by reason.",
             ("upstream", "reason"),
             registry=registry,
         )
+        self.requests, self.seconds = cache(requests.labels), cache(seconds.labels)
+        self.in_flight, self.paused = cache(in_flight.labels), cache(paused.labels)
 
 
 class _Work:

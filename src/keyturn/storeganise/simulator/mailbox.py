@@ -36,6 +36,8 @@ class Mailbox:
         self._new_id = new_id
         self._random = Random(knobs().seed)  # noqa: S311  # a repeatable choice, no secret
         self._news = asyncio.Event()
+        self.open_session: Callable[[], aiohttp.ClientSession] = aiohttp.ClientSession
+        """How webhooks get out."""
         self.changes = Changes()
         self.outbox: list[Delivery] = []
         self.sent: list[tuple[Delivery, Status]] = []
@@ -91,7 +93,7 @@ class Mailbox:
         """
         results: list[tuple[Delivery, Status]] = []
         queued, self.outbox[:] = list(self.outbox), []
-        async with aiohttp.ClientSession() as session:
+        async with self.open_session() as session:
             while queued:
                 delivery = queued.pop(0)
                 try:
@@ -105,12 +107,12 @@ class Mailbox:
 
     async def send(self, delivery: Delivery) -> Status:
         """Send one delivery now, past the queue, and return how it ended."""
-        async with aiohttp.ClientSession() as session:
+        async with self.open_session() as session:
             return await _post(session, delivery)
 
     async def pump(self, stop: asyncio.Event, concurrency: int = 8) -> None:
         """Deliver whatever is queued, with retries, until `stop` is set; several at once."""
-        async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as group:
+        async with self.open_session() as session, asyncio.TaskGroup() as group:
             workers = [group.create_task(self._work(session, stop)) for _ in range(concurrency)]
             await stop.wait()
             for worker in workers:
