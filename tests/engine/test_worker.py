@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from contract.store_work import ACME, BOXES, LEASE, claimed, ended, rental
 from databases import START, Place
 from keyturn.clock import MovableClock
 from keyturn.core.ids import BusinessCode
-from keyturn.core.work import Kind, Lane, Outcome
+from keyturn.core.work import Kind, Lane
 from keyturn.engine.lease import Lease, held_first
-from keyturn.engine.worker import MOST_LANES, TURN, Drain, Worker
+from keyturn.engine.worker import MOST_LANES, TURN, StartShift, Tell, Worker
 from keyturn.store.database import Database
 from keyturn.store.work import Work
 
 PATIENCE_S = 60
 SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True)
+class OneByOne:
+    """Batches, one after the other."""
+
+    next_batch: Callable[[], Coroutine[None, None, bool]]
 
 
 class Bench:
@@ -67,10 +76,14 @@ class Bench:
             self._looked.clear()
             await self._looked.wait()
 
-    async def _open(self, _business: BusinessCode) -> Drain:
-        return self._drain
+    async def _open(self, _business: BusinessCode) -> StartShift:
+        return self._start
 
-    async def _drain(self, lane: Lane) -> list[Outcome]:
+    @asynccontextmanager
+    async def _start(self, lane: Lane, _news: asyncio.Event, _tell: Tell) -> AsyncIterator[OneByOne]:
+        yield OneByOne(partial(self._batch, lane))
+
+    async def _batch(self, lane: Lane) -> bool:
         items = await self.work.take(lane, kinds=list(Kind), limit=50)
         self.looks.extend(lane.business for _ in items)
         self._looked.set()
@@ -80,7 +93,7 @@ class Bench:
         outcomes = [ended(item, again_at=again_at) for item in items]
         if outcomes:
             await self.work.finish(lane, outcomes)
-        return outcomes
+        return bool(outcomes)
 
 
 async def test_a_busy_lane_gives_way_to_a_command(database: Database, clock: MovableClock) -> None:

@@ -118,7 +118,8 @@ class Play:
 
     async def _load(self) -> Load | None:
         """Return what there is to do, or `None` where some of it is due or under way."""
-        if self.world.database.away or any(account.outbox or account.hidden for account in self.world.accounts):
+        accounts = self.world.accounts
+        if self.world.database.away or any(one.outbox or one.mailbox.on_the_way or one.hidden for one in accounts):
             return None
         load = await self._work.load(self.world.clock.now())
         return None if load.due or load.running or load.unread or await self._work.failing() else load

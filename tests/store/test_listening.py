@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection
 
-from contract.store_work import ACME, BOXES, LEASE, MINUTE, claimed, rental, taken
+from contract.store_work import ACME, BOXES, LEASE, MINUTE, claimed, ended, rental, taken
 from databases import Place
 from keyturn.clock import SystemClock
 from keyturn.core.ids import BusinessCode
@@ -95,22 +95,34 @@ async def test_one_message_per_commit(machines: tuple[Database, Database]) -> No
 
 
 async def test_nothing_is_heard_of_what_wakes_nothing(machines: tuple[Database, Database]) -> None:
-    """Claims, planned looks, looks that end, and a wake in a lane that somebody holds need no announcement."""
+    """Claims, planned looks and looks that end need no announcement."""
     work = Work(machines[0])
     await work.wake(ACME, [rental(1)], "x")
     async with listening(machines[1]) as ear:
         lane = await claimed(work)
-        await taken(work, lane)
-        await work.wake(ACME, [rental(2)], "x")
+        items = await taken(work, lane)
         await work.wake(BOXES, [rental(1)], "x", at=machines[0].clock.now() + MINUTE)
         await work.renew(lane, LEASE)
+        await work.finish(lane, [ended(item) for item in items])
+        await work.release(lane)
         await last(machines[0])
 
         assert before_the_last(await ear.until(lambda news: SHARES in news)) == []
 
+
+async def test_a_lane_in_hand_is_heard_of(machines: tuple[Database, Database]) -> None:
+    """Its holder may be waiting for what is under way; a lane that is given back with work left is news again."""
+    work = Work(machines[0])
+    await work.wake(ACME, [rental(1)], "x")
+    lane = await claimed(work)
+    async with listening(machines[1]) as ear:
+        await work.wake(ACME, [rental(2)], "x")
+
+        assert await ear.until(bool) == [ACME]
+
         await work.release(lane)
 
-        assert (await ear.until(lambda news: news[-1] != SHARES))[-1] == ACME
+        assert await ear.until(lambda news: len(news) > 1) == [ACME, ACME]
 
 
 async def test_a_write_that_is_rolled_back_is_not_heard(machines: tuple[Database, Database]) -> None:

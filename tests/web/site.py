@@ -138,7 +138,7 @@ async def running(folder: Path, *, body_seconds: float = 10.0, addon: bool = Tru
         return Gauge(load=load, now=clock.now(), problems=census.problems, installations=census.installations)
 
     app = create_app(
-        intake=Intake(site.inbox, secret_key=b"0123456789abcdef", notify=lambda: site.notified.append("wake")),
+        intake=Intake(site.inbox, secret_key=b"0123456789abcdef", notify=site.notified.append),
         doors=DOORS,
         addon=_addon_door(database) if addon else None,
         ready=ready,

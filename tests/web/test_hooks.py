@@ -51,7 +51,7 @@ async def test_a_signed_event_is_accepted_under_both_addresses(site: Site, path:
     row = await site.work.row(ACME, RENTAL)
     assert row is not None
     assert row.wanted == 1
-    assert site.notified == ["wake"]
+    assert site.notified == ["acme"]
 
 
 async def test_a_200_means_it_is_on_disk(site: Site, tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ async def test_a_repeat_is_stored_once_and_wakes_again(site: Site) -> None:
     [delivery] = await site.inbox.recent(10)
     row = await site.work.row(ACME, RENTAL)
     assert row is not None
-    assert (delivery.repeats, row.wanted, site.notified) == (1, 2, ["wake", "wake"])
+    assert (delivery.repeats, row.wanted, site.notified) == (1, 2, ["acme", "acme"])
 
 
 async def test_without_an_id_the_same_body_is_the_same_delivery(site: Site) -> None:

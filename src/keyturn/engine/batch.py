@@ -3,10 +3,14 @@
 Read them in one list, decide them all, then take each step for all of them before the next:
 revokes before locks before grants before PIN changes before write-backs. The answer is one
 outcome per claimed row.
+
+Up to the write-backs a batch may go on beside others that are being written back. An owner or a
+rental that one of those is still about is read only after that one has ended.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -18,10 +22,10 @@ from keyturn.core.membership import Access
 from keyturn.core.rental import Pin
 from keyturn.core.work import Ending, Kind, Lane, Outcome, Subject, WorkItem
 from keyturn.engine.business import Business, Rules
-from keyturn.engine.case import RentalCase
+from keyturn.engine.case import OwnerCase, RentalCase
 from keyturn.engine.failure import Failure, failure_of, outcome_of
 from keyturn.engine.look import Look, Surroundings
-from keyturn.engine.observe import Observer
+from keyturn.engine.observe import Observed, Observer
 from keyturn.engine.problems import aimed
 from keyturn.engine.steps import together
 from keyturn.engine.vetting import Doors
@@ -36,7 +40,8 @@ from keyturn.store.work import Work
 MOST = 50
 """Storeganise asks to keep lists that include related records under this size (Storeganise help, article 297)."""
 
-
+DOOR_STEPS = (Look.remember, Look.close, Look.lock, Look.grant, Look.depart, Look.settle_pin)
+"""What must not wait until another batch is shown."""
 IN_THE_WAY = "it is in the way of another rental"
 
 
@@ -51,57 +56,92 @@ class Books:
     problems: Problems
 
 
-class Batch:
-    """Looks at rentals of one lane."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parts:
+    """What every batch of one claim works with."""
 
-    def __init__(
-        self,
-        *,
-        business: Business,
-        lane: Lane,
-        clock: Clock,
-        books: Books,
-        observer: Observer,
-        rules: Rules,
-        drawn: dict[tuple[str, OwnerId], Pin],
-    ) -> None:
-        self._business = business
-        self._lane = lane
-        self._clock = clock
-        self._books = books
-        self._observer = observer
-        self._rules = rules
-        self._drawn = drawn
+    business: Business
+    lane: Lane
+    clock: Clock
+    books: Books
+    observer: Observer
+    rules: Rules
+    drawn: dict[tuple[str, OwnerId], Pin]
+    """PINs that were drawn and that nobody has seen yet."""
+
+
+class Batch:
+    """Looks at rentals of one lane, once."""
+
+    def __init__(self, parts: Parts, *, ahead: Sequence[Batch] = ()) -> None:
+        """`ahead`: the batches of this lane that have not ended."""
+        self._parts = parts
+        self._business = parts.business
+        self._clock = parts.clock
+        self._books = parts.books
+        self._rules = parts.rules
+        self._ahead = tuple(ahead)
+        self.about: frozenset[str] = frozenset()
+        """The owners and rentals that no batch behind this one may be about before it has ended."""
+        self.at_doors = asyncio.Event()
+        """Set once all doors are right, as far as this batch can bring that about."""
+        self.ended = asyncio.Event()
+        """Set once its outcomes are recorded, or will never be."""
         self._log = logger()
 
     async def look(self, items: Sequence[WorkItem]) -> list[Outcome]:
         """Look at the rentals of these rows. Raises `LeaseLost`; every other failure becomes an outcome."""
-        now = self._clock.now()
-        ids = [RentalId(item.subject.id) for item in items]
         try:
-            observed = await self._observer.observe(self._business, ids, now)
+            observed = await self._observe([RentalId(item.subject.id) for item in items])
         except UpstreamError as error:
             return self._all_failed(items, failure_of(error))
         except (LeaseLost, DatabaseUnavailable):
             raise
         except Exception as error:  # noqa: BLE001 - one record that breaks us must not stop forty-nine others
             return await self._one_by_one(items, error)
-        doors = Doors(business=self._business.code, ledger=self._books.ledger, claims=self._books.claims)
-        around = Surroundings(
-            business=self._business,
-            lane=self._lane,
-            clock=self._clock,
-            ledger=self._books.ledger,
-            pins=self._books.pins,
-            rules=self._rules,
-            doors=doors,
-            drawn=self._drawn,
-        )
-        looks = [Look(case, around) for case in observed.cases]
-        await self._apply(looks)
-        await self._follow_up(looks, items)
+        looks = self._looks(observed)
+        await self._take(looks, DOOR_STEPS)
+        await self._wake_others(looks, items)
+        self.at_doors.set()
+        for batch in self._ahead:
+            await batch.ended.wait()
+        await self._take(looks, (Look.show,))
+        await self._plan_others(looks, items)
+        await self._report(looks)
         failures = {rental: failure_of(error) for rental, error in observed.unread.items()}
         return self._outcomes(items, looks, failures, self._clock.now())
+
+    def end(self) -> None:
+        """Let the batches behind this one go on."""
+        self.at_doors.set()
+        self.ended.set()
+        self._ahead = ()  # or each would keep all that ever went before it
+
+    async def _observe(self, rentals: Sequence[RentalId]) -> Observed:
+        """Read and decide; what another batch was still about while it was read is read again once that has ended."""
+        while True:
+            under_way = [batch for batch in self._ahead if not batch.ended.is_set()]
+            observed = await self._parts.observer.observe(self._business, rentals, self._clock.now())
+            self.about = frozenset().union(*(_about(case) for case in observed.cases))
+            met = [batch for batch in under_way if batch.about & self.about]
+            if not met:
+                return observed
+            for batch in met:
+                await batch.ended.wait()
+
+    def _looks(self, observed: Observed) -> list[Look]:
+        parts, books = self._parts, self._books
+        around = Surroundings(
+            business=parts.business,
+            lane=parts.lane,
+            clock=parts.clock,
+            ledger=books.ledger,
+            pins=books.pins,
+            rules=parts.rules,
+            doors=Doors(business=parts.business.code, ledger=books.ledger, claims=books.claims),
+            drawn=parts.drawn,
+        )
+        return [Look(case, around) for case in observed.cases]
 
     def _all_failed(self, items: Sequence[WorkItem], failure: Failure) -> list[Outcome]:
         return [outcome_of(item, failure, self._rules, self._clock.now()) for item in items]
@@ -109,12 +149,12 @@ class Batch:
     async def _one_by_one(self, items: Sequence[WorkItem], error: Exception) -> list[Outcome]:
         """Find the record behind a fault of ours by looking at each one by itself."""
         if len(items) > 1:
-            return [outcome for item in items for outcome in await self.look([item])]
+            return [outcome for item in items for outcome in await Batch(self._parts, ahead=self._ahead).look([item])]
         self._log.error("look_failed", business=self._business.code, exc_info=error)
         return self._all_failed(items, Failure(ending=Ending.RETRY, reason=f"internal error ({type(error).__name__})"))
 
-    async def _apply(self, looks: Sequence[Look]) -> None:
-        for step in (Look.remember, Look.close, Look.lock, Look.grant, Look.depart, Look.settle_pin, Look.show):
+    async def _take(self, looks: Sequence[Look], steps: Sequence[Callable[[Look], Awaitable[None]]]) -> None:
+        for step in steps:
             await together(self._guarded(look, step) for look in looks)
 
     async def _guarded(self, look: Look, step: Callable[[Look], Awaitable[None]]) -> None:
@@ -129,8 +169,8 @@ class Batch:
             self._log.error("look_failed", business=self._business.code, exc_info=error)
             look.give_up(Failure(ending=Ending.RETRY, reason=f"internal error ({type(error).__name__})"))
 
-    async def _follow_up(self, looks: Sequence[Look], items: Sequence[WorkItem]) -> None:
-        """Report problems, and wake whatever this batch gave a reason to look at again.
+    async def _wake_others(self, looks: Sequence[Look], items: Sequence[WorkItem]) -> None:
+        """Wake whatever these looks gave a reason to look at.
 
         Two rentals in each other's way must not wake each other for ever.
         """
@@ -146,8 +186,6 @@ class Batch:
                 subjects = [Subject.of(Kind.RENTAL, rental) for rental in sorted(rentals)]
                 trace = telemetry.current_trace()
                 await self._books.work.wake(self._business.code, subjects, reason, trace=trace)
-        await self._plan_others(looks, items)
-        await self._report(looks)
 
     async def _plan_others(self, looks: Sequence[Look], items: Sequence[WorkItem]) -> None:
         """Plan the next look of rentals that were read along with an owner's others, and are not done.
@@ -226,6 +264,13 @@ class Batch:
             due = rental.memory.vanished_at + self._business.policy.confirm_vanished
             confirmed_at = due if due > now else None
         return Failure(ending=Ending.HELD, reason=rental.desired.reason, again_at=confirmed_at)
+
+
+def _about(case: OwnerCase) -> set[str]:
+    """Return the owner and all rentals, remembered ones included, that no other batch may be about meanwhile."""
+    remembered = case.seen.rentals if case.seen is not None else ()
+    owner = set() if case.owner_id is None else {case.owner_id}
+    return {*owner, *(rental.id for rental in case.rentals), *remembered}
 
 
 def _at_the_latest(outcome: Outcome, instant: datetime | None) -> Outcome:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from keyturn import telemetry
-from keyturn.core.ids import AddonId
+from keyturn.core.ids import AddonId, BusinessCode
 from keyturn.core.memory import TransferPair
 from keyturn.core.rental import Event
 from keyturn.core.work import Subject
@@ -45,8 +45,8 @@ class Notice:
 class Intake:
     """Takes verified deliveries in."""
 
-    def __init__(self, inbox: Inbox, *, secret_key: bytes, notify: Callable[[], None]) -> None:
-        """`secret_key` keys the identity of deliveries without an id; `notify` wakes an idle worker."""
+    def __init__(self, inbox: Inbox, *, secret_key: bytes, notify: Callable[[BusinessCode], None]) -> None:
+        """`secret_key` keys the identity of deliveries without an id; `notify` hears where there is work."""
         self._inbox = inbox
         self._secret_key = secret_key
         self._notify = notify
@@ -59,7 +59,7 @@ class Intake:
         accepted = self._accepted(notice)
         with telemetry.span("store a delivery"):
             new = await self._inbox.accept(accepted)
-        self._notify()
+        self._notify(notice.event.business)
         return new
 
     def _accepted(self, notice: Notice) -> Accepted:

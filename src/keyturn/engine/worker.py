@@ -10,7 +10,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Protocol
 
 from keyturn.clock import Clock
 from keyturn.core.ids import BusinessCode
@@ -34,12 +38,33 @@ FAULT_REST = timedelta(seconds=30)
 STRANGER_REST = timedelta(minutes=1)
 """How long a business that nobody serves any more is left alone. It may be served again: an installation is back."""
 
-Drain = Callable[[Lane], Awaitable[list[Outcome]]]
-"""Works on one batch of a lane; an empty answer means that nothing is due in it."""
-OpenLane = Callable[[BusinessCode], Awaitable[Drain | None]]
+Tell = Callable[[Outcome], None]
+"""Hears how a look ended, once that is recorded."""
+
+
+class Batches(Protocol):
+    """What is due in a lane, batch by batch; at the end of the block nothing is under way any more."""
+
+    async def next_batch(self) -> bool:
+        """Work on what is due next; `False` means that nothing is due, nor under way. Raises `LeaseLost`."""
+        ...
+
+
+StartShift = Callable[[Lane, asyncio.Event, Tell], AbstractAsyncContextManager[Batches]]
+"""Starts work on a lane; the event is set when more may be due in it."""
+OpenLane = Callable[[BusinessCode], Awaitable[StartShift | None]]
 """Says how to work on a business; `None` where nobody serves it (any more)."""
 Allow = Callable[[BusinessCode, Callable[[], bool]], None]
 """Told, in the task that works on a business, who says whether its calls may still start."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A lane that is being worked on."""
+
+    task: asyncio.Task[None]
+    news: asyncio.Event
+    """Set when more may be due in it."""
 
 
 class Worker:
@@ -67,7 +92,7 @@ class Worker:
         self._ready = ready
         self._on_outcome = on_outcome
         self._woken = asyncio.Event()
-        self._running: dict[BusinessCode, asyncio.Task[None]] = {}
+        self._running: dict[BusinessCode, _Running] = {}
         self._resting: dict[BusinessCode, datetime] = {}
         """Lanes to leave alone until then: a fault of ours ended them, or the settings no longer have the business."""
         self._stopping = False
@@ -76,10 +101,10 @@ class Worker:
         self._log = logger()
 
     def notify(self, business: str = MANY) -> None:
-        """Say that there is new work, so that an idle worker starts at once.
-
-        A business that is being worked on here needs no word: its lane is looked at again before it is let go.
-        """
+        """Say that there is new work, so that it is started at once: by an idle worker, or in the lane at work."""
+        for code, running in self._running.items():
+            if business in {code, MANY}:
+                running.news.set()
         if business not in self._running:
             self._woken.set()
 
@@ -101,12 +126,15 @@ class Worker:
         """Work until nothing is due now: one pass for tests, tools and the demo."""
         while await self._claim() or self._running:
             if self._running:
-                await asyncio.wait(self._running.values(), return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(self._tasks(), return_when=asyncio.FIRST_COMPLETED)
+
+    def _tasks(self) -> set[asyncio.Task[None]]:
+        return {running.task for running in self._running.values()}
 
     async def _stop_on(self, stop: asyncio.Event) -> None:
         await stop.wait()
         self._stopping = True
-        self._woken.set()
+        self.notify()
 
     async def _claim(self) -> bool:
         """Start work on one more lane; say whether there was one."""
@@ -121,8 +149,9 @@ class Worker:
         if lane is None:
             return False
         lease = Lease(lane, work=self._work, clock=self._clock, length=self._lease, asked_at=asked_at)
-        task = asyncio.create_task(self._run_lane(lease))
-        self._running[lane.business] = task
+        news = asyncio.Event()
+        task = asyncio.create_task(self._run_lane(lease, news))
+        self._running[lane.business] = _Running(task, news)
         task.add_done_callback(lambda _: self._ended(lane.business))
         return True
 
@@ -151,10 +180,10 @@ class Worker:
             return POLL.total_seconds()
         return min(max((due - now).total_seconds(), 0.0), POLL.total_seconds()) if due else POLL.total_seconds()
 
-    async def _run_lane(self, lease: Lease) -> None:
+    async def _run_lane(self, lease: Lease, news: asyncio.Event) -> None:
         lane, keeping = lease.lane, asyncio.create_task(lease.keep())
         try:
-            await self._drain(lease)
+            await self._work_on(lease, news)
         except LeaseLost:
             self._log.warning("lease_lost", business=lane.business, fence=lane.fence)
         except DatabaseUnavailable as error:
@@ -168,23 +197,22 @@ class Worker:
             keeping.cancel()
             await lease.give_back()
 
-    async def _drain(self, lease: Lease) -> None:
+    async def _work_on(self, lease: Lease, news: asyncio.Event) -> None:
         lane = lease.lane
-        drain = await self._open_lane(lane.business)
-        if drain is None:
+        start = await self._open_lane(lane.business)
+        if start is None:
             self._log.warning("business_unknown", business=lane.business)
             self._resting[lane.business] = self._clock.now() + STRANGER_REST
             return
         self._allow(lane.business, lease.holds)
         turn_ends = self._clock.now() + TURN
-        while not self._stopping and (outcomes := await drain(lane)):
-            for outcome in outcomes:
-                self._tell(lane, outcome)
-            if await self._work.is_asked_for(lane):
-                return
-            if self._clock.now() >= turn_ends and await self._others_wait():
-                self._resting[lane.business] = self._clock.now() + WAY
-                return
+        async with start(lane, news, partial(self._tell, lane)) as batches:
+            while not self._stopping and await batches.next_batch():
+                if await self._work.is_asked_for(lane):
+                    return
+                if self._clock.now() >= turn_ends and await self._others_wait():
+                    self._resting[lane.business] = self._clock.now() + WAY
+                    return
 
     async def _others_wait(self) -> bool:
         """Say whether a lane is due that has no room beside those that are being worked on."""
@@ -209,7 +237,7 @@ class Worker:
 
     async def _finish(self, grace: timedelta) -> None:
         self._stopping = True
-        running = set(self._running.values())
+        running = self._tasks()
         if not running:
             return
         _, late = await asyncio.wait(running, timeout=grace.total_seconds())

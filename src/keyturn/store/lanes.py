@@ -125,11 +125,6 @@ def _over(until: KeyedColumnElement[datetime], now: datetime) -> ColumnElement[b
     return or_(until.is_(None), until <= now)
 
 
-def is_free(now: datetime) -> ColumnElement[bool]:
-    """Say in SQL that nobody holds the lane."""
-    return _over(lanes.c.lease_until, now)
-
-
 def let_go(connection: Connection, lane: Lane, now: datetime) -> None:
     """Give the lane back; its running rows become due, and whoever is idle hears of what is due."""
     freed = update(lanes).where(ours(lane)).values(holder=None, lease_until=None)

@@ -1,8 +1,8 @@
 """News between processes, over PostgreSQL's NOTIFY and LISTEN.
 
-A commit that made work due in a lane nobody holds is announced in the same transaction, in one message. The
-holder of a lane needs none: it looks for more work before it lets go, and letting go with work left is
-announced. The listener has a connection of its own. While that is lost, the poll goes on.
+A commit that made work due is announced in the same transaction, in one message. An idle worker starts at once,
+and so does the holder of the lane, who may be waiting for what is under way to end. The listener has a connection
+of its own. While that is lost, the poll goes on.
 
 LISTEN needs a session of its own: through a pooler that shares one per transaction, nothing is heard.
 """
@@ -12,34 +12,30 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import datetime
 from typing import Any
 
 import psycopg
 from psycopg.sql import SQL, Identifier
-from sqlalchemy import Connection, case, func, select
+from sqlalchemy import Connection, func, select
 
 from keyturn.clock import Clock
 from keyturn.logs import logger
 from keyturn.store.database import Heard
-from keyturn.store.lanes import is_free
 from keyturn.store.news import MANY, SHARES, told
-from keyturn.store.schema import lanes
 
 CHANNEL = "keyturn"
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0
 
 
-def pass_on(connection: Connection, now: datetime) -> None:
+def pass_on(connection: Connection) -> None:
     """Announce, with the commit, what was told on this connection: one business by its code, several as `MANY`."""
     news = told(connection)
     if SHARES in news:
         connection.execute(select(func.pg_notify(CHANNEL, SHARES)))
     if businesses := news - {SHARES}:
-        word = case((func.count() == 1, func.min(lanes.c.business)), else_=MANY)
-        free = select(func.pg_notify(CHANNEL, word)).where(lanes.c.business.in_(sorted(businesses)), is_free(now))
-        connection.execute(free.having(func.count() > 0))
+        word = next(iter(businesses)) if len(businesses) == 1 else MANY
+        connection.execute(select(func.pg_notify(CHANNEL, word)))
 
 
 async def listen(connecting: Mapping[str, Any], clock: Clock, heard: Heard, stop: asyncio.Event) -> None:

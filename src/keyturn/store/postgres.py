@@ -135,10 +135,7 @@ class PostgresDatabase(Database):
 
     def _write(self, jobs: Sequence[Job]) -> None:
         with self._engine.connect() as connection:
-            run_batch(connection, jobs, _lock_scopes, self._pass_on)
-
-    def _pass_on(self, connection: Connection) -> None:
-        pass_on(connection, self.clock.now())
+            run_batch(connection, jobs, _lock_scopes, pass_on)
 
     @asynccontextmanager
     async def _dedicated(self, name: str) -> AsyncIterator[Apart]:

@@ -233,7 +233,7 @@ class StoreganiseClient:
         def shown(value: Any) -> Facts | None:
             return read(value) if wire.is_resource(value) else None
 
-        async with self._turns.single():
+        async with self._turns.write():
             return await self._send(call, "PUT", {}, body, shown)
 
     async def _page(self, call: _Call, query: Mapping[str, str], read: Callable[[object], Facts]) -> list[Facts]:

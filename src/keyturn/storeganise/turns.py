@@ -21,6 +21,7 @@ class Turns:
         """`in_flight`: the most single requests at once."""
         self._list_turn = asyncio.Lock()
         self._single_turn = asyncio.Semaphore(in_flight)
+        self._write_turn = asyncio.Semaphore(in_flight)
         self.permitted: Callable[[], bool] = lambda: True
         """Whether a call may still start; set by whoever holds the lane."""
 
@@ -36,6 +37,15 @@ class Turns:
         """Wait for the turn of one single request. Raises `LeaseLost` where no call may start any more."""
         async with self._single_turn:
             self._check()
+            yield
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[None]:
+        """Wait for the turn of one single request that shows something.
+
+        Those queue apart: doors wait for reads, and a read waits until one request has ended, not all writes.
+        """
+        async with self._write_turn, self.single():
             yield
 
     def _check(self) -> None:

@@ -40,6 +40,8 @@ class Mailbox:
         """How webhooks get out."""
         self.changes = Changes()
         self.outbox: list[Delivery] = []
+        self.on_the_way = 0
+        """How many deliveries a running `pump` is sending."""
         self.sent: list[tuple[Delivery, Status]] = []
         self.failed: list[Delivery] = []
         self.lost: list[Delivery] = []
@@ -124,11 +126,14 @@ class Mailbox:
             if delivery is None:
                 await self._idle()
                 continue
+            self.on_the_way += 1
             try:
                 status = await _post(session, delivery)
             except asyncio.CancelledError:
                 self.outbox.insert(0, delivery)
                 raise
+            finally:
+                self.on_the_way -= 1
             self._settle(delivery, status)
 
     def _take_due(self) -> Delivery | None:
