@@ -109,7 +109,7 @@ class Desk:
         async def look(database: Database) -> None:
             work, seen = Work(database), list[BusinessCode]()
             while lane := await work.claim("test", lease=timedelta(minutes=5), avoid=seen):
-                items = await work.take(lane, kinds=list(Kind), limit=10_000)
+                items = await work.take(lane, list(Kind), limit=10_000)
                 found.update((lane.business, item.subject.kind, item.subject.id) for item in items)
                 await work.release(lane)
                 seen.append(lane.business)
@@ -123,7 +123,7 @@ class Desk:
         async def look(database: Database) -> None:
             work = Work(database)
             while lane := await work.claim("test", lease=timedelta(minutes=5)):
-                items = await work.take(lane, kinds=list(Kind), limit=10_000)
+                items = await work.take(lane, list(Kind), limit=10_000)
                 await work.finish(lane, [Outcome(item=item, ending=Ending.DONE, reason="in order") for item in items])
                 await work.release(lane)
 

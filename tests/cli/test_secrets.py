@@ -94,7 +94,7 @@ async def a_service_at_work(database: Database) -> None:
     work = Work(database)
     lane = await work.claim("test", lease=timedelta(minutes=1))
     assert lane is not None
-    await work.take(lane, kinds=list(Kind), limit=1)
+    await work.take(lane, list(Kind), limit=1)
     await Ledger(database).save(lane, rentals=[RentalMemory(id=RentalId("r1"))])
     await work.release(lane)
 

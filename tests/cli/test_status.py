@@ -28,7 +28,7 @@ async def a_held_rental(database: Database) -> None:
     await work.wake(ACME, [RENTAL], "test")
     lane = await work.claim("worker", lease=timedelta(seconds=15))
     assert lane is not None
-    [item] = await work.take(lane, kinds=list(Kind), limit=10)
+    [item] = await work.take(lane, list(Kind), limit=10)
     later = database.clock.now() + timedelta(hours=1)
     outcome = Outcome(item=item, ending=Ending.HELD, reason="the unit has no group", again_at=later)
     await work.finish(lane, [outcome])
@@ -88,7 +88,7 @@ def test_what_failed_and_is_repeated_is_shown(desk: Desk) -> None:
         await work.wake(ACME, [RENTAL], "x")
         lane = await work.claim("worker", lease=timedelta(seconds=15))
         assert lane is not None
-        [item] = await work.take(lane, kinds=list(Kind), limit=1)
+        [item] = await work.take(lane, list(Kind), limit=1)
         reason, again_at = "storeganise: read a rental: the key is refused", database.clock.now() + timedelta(minutes=5)
         await work.finish(lane, [Outcome(item=item, ending=Ending.RETRY, reason=reason, again_at=again_at)])
         await work.release(lane)

@@ -36,7 +36,7 @@ async def remember(database: Database, business: BusinessCode) -> None:
     await work.wake(business, [Subject("job", "j1")], "x")
     lane = await work.claim("test", lease=LEASE)
     assert lane is not None
-    items = await work.take(lane, kinds=list(Kind), limit=10)
+    items = await work.take(lane, list(Kind), limit=10)
     rentals = [RentalMemory(id=RentalId(name), ended=None if name == "on" else date(2026, 2, 1)) for name in NAMES]
     unsure = Record(
         tenant=TenantUrl("https://door.example"),
@@ -63,7 +63,7 @@ async def hold(database: Database) -> None:
     await work.wake(ACME, [Subject("rental", "r1")], "x")
     lane = await work.claim("test", lease=LEASE)
     assert lane is not None
-    [item] = await work.take(lane, kinds=list(Kind), limit=10)
+    [item] = await work.take(lane, list(Kind), limit=10)
     again = database.clock.now() + timedelta(hours=1)
     await work.finish(lane, [Outcome(item=item, ending=Ending.HELD, reason="no group", again_at=again)])
     await work.release(lane)

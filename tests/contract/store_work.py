@@ -41,7 +41,7 @@ async def claimed(work: Work, holder: str = "one") -> Lane:
 
 async def taken(work: Work, lane: Lane, *, limit: int = 50) -> list[WorkItem]:
     """Take what is due, of all kinds."""
-    return await work.take(lane, kinds=list(Kind), limit=limit)
+    return await work.take(lane, list(Kind), limit=limit)
 
 
 class WakingContract:
@@ -262,7 +262,7 @@ class WakingContract:
             clock.advance(timedelta(seconds=1))
         await work.wake(ACME, [Subject.of(Kind.JOB, "j")], "x")
         lane = await claimed(work)
-        jobs = await work.take(lane, kinds=[Kind.JOB], limit=9)
+        jobs = await work.take(lane, [Kind.JOB], limit=9)
 
         assert [item.subject.id for item in jobs] == ["j"]
         assert [item.subject.id for item in await taken(work, lane, limit=2)] == ["r3", "r1"]

@@ -84,7 +84,7 @@ class Bench:
         yield OneByOne(partial(self._batch, lane))
 
     async def _batch(self, lane: Lane) -> bool:
-        items = await self.work.take(lane, kinds=list(Kind), limit=50)
+        items = await self.work.take(lane, list(Kind), limit=50)
         self.looks.extend(lane.business for _ in items)
         self._looked.set()
         if self.turnstile is not None and lane.business in self.endless:

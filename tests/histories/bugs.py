@@ -51,9 +51,9 @@ def marked_done_first() -> Any:
     """A row counts as done before the look at it."""
     real = Work.take
 
-    async def take(self: Work, lane: Lane, *, kinds: Collection[Kind], limit: int) -> list[WorkItem]:
-        items = await real(self, lane, kinds=kinds, limit=limit)
-        if items and Kind.RENTAL in kinds:
+    async def take(self: Work, lane: Lane, *kinds: Collection[Kind], limit: int) -> list[WorkItem]:
+        items = await real(self, lane, *kinds, limit=limit)
+        if items and items[0].subject.kind == Kind.RENTAL.value:
             await self.finish(lane, [Outcome(item=item, ending=Ending.DONE, reason="done") for item in items])
         return items
 

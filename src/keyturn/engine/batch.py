@@ -4,8 +4,9 @@ Read them in one list, decide them all, then take each step for all of them befo
 revokes before locks before grants before PIN changes before write-backs. The answer is one
 outcome per claimed row.
 
-Up to the write-backs a batch may go on beside others that are being written back. An owner or a
-rental that one of those is still about is read only after that one has ended.
+A batch goes on beside those ahead of it in its lane, from reading on. What is about the same owner,
+rental, unit or group as one of them is read only after that one has ended. Outcomes and problems are
+recorded in the order of the batches.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import Enum, auto
 
 from keyturn import telemetry
 from keyturn.clock import Clock
@@ -40,8 +42,6 @@ from keyturn.store.work import Work
 MOST = 50
 """Storeganise asks to keep lists that include related records under this size (Storeganise help, article 297)."""
 
-DOOR_STEPS = (Look.remember, Look.close, Look.lock, Look.grant, Look.depart, Look.settle_pin)
-"""What must not wait until another batch is shown."""
 IN_THE_WAY = "it is in the way of another rental"
 
 
@@ -68,54 +68,73 @@ class Parts:
     rules: Rules
     drawn: dict[tuple[str, OwnerId], Pin]
     """PINs that were drawn and that nobody has seen yet."""
+    news: asyncio.Event
+    """Set when more may be due in the lane."""
+
+
+class Stage(Enum):
+    """How far a batch has come."""
+
+    READING = auto()
+    AT_DOORS = auto()
+    SHOWING = auto()
+    ENDED = auto()
 
 
 class Batch:
     """Looks at rentals of one lane, once."""
 
-    def __init__(self, parts: Parts, *, ahead: Sequence[Batch] = ()) -> None:
-        """`ahead`: the batches of this lane that have not ended."""
+    def __init__(
+        self, parts: Parts, items: Sequence[WorkItem], *, ahead: Sequence[Batch], on_stage: Callable[[], None]
+    ) -> None:
+        """`ahead`: the batches of this lane that have not ended; `on_stage` is called at each new stage."""
         self._parts = parts
         self._business = parts.business
         self._clock = parts.clock
         self._books = parts.books
         self._rules = parts.rules
         self._ahead = tuple(ahead)
-        self.about: frozenset[str] = frozenset()
-        """The owners and rentals that no batch behind this one may be about before it has ended."""
-        self.at_doors = asyncio.Event()
-        """Set once all doors are right, as far as this batch can bring that about."""
-        self.ended = asyncio.Event()
-        """Set once its outcomes are recorded, or will never be."""
+        self._on_stage = on_stage
         self._log = logger()
+        self.items = tuple(items)
+        self.stage = Stage.READING
+        self.about: frozenset[str] = frozenset()
+        """What no batch behind this one may be about before it has ended."""
+        self.ended = asyncio.Event()
 
-    async def look(self, items: Sequence[WorkItem]) -> list[Outcome]:
-        """Look at the rentals of these rows. Raises `LeaseLost`; every other failure becomes an outcome."""
+    async def look(self) -> list[Outcome]:
+        """Look at all its rentals. Raises `LeaseLost`; every other failure becomes an outcome."""
         try:
-            observed = await self._observe([RentalId(item.subject.id) for item in items])
+            observed = await self._observe([RentalId(item.subject.id) for item in self.items])
         except UpstreamError as error:
-            return self._all_failed(items, failure_of(error))
+            return self._all_failed(failure_of(error))
         except (LeaseLost, DatabaseUnavailable):
             raise
         except Exception as error:  # noqa: BLE001 - one record that breaks us must not stop forty-nine others
-            return await self._one_by_one(items, error)
+            return await self._one_by_one(error)
         looks = self._looks(observed)
-        await self._take(looks, DOOR_STEPS)
-        await self._wake_others(looks, items)
-        self.at_doors.set()
+        await self._take(looks, Look.remember)
+        self._enter(Stage.AT_DOORS)
+        await self._take(looks, Look.close, Look.lock, Look.grant, Look.depart, Look.settle_pin)
+        await self._wake_others(looks)
+        self._enter(Stage.SHOWING)
+        await self._take(looks, Look.show)
         for batch in self._ahead:
             await batch.ended.wait()
-        await self._take(looks, (Look.show,))
-        await self._plan_others(looks, items)
+        await self._plan_others(looks)
         await self._report(looks)
         failures = {rental: failure_of(error) for rental, error in observed.unread.items()}
-        return self._outcomes(items, looks, failures, self._clock.now())
+        return self._outcomes(self.items, looks, failures, self._clock.now())
 
     def end(self) -> None:
-        """Let the batches behind this one go on."""
-        self.at_doors.set()
+        """Let the batches behind this one go on: its outcomes are recorded, or will never be."""
+        self._enter(Stage.ENDED)
         self.ended.set()
         self._ahead = ()  # or each would keep all that ever went before it
+
+    def _enter(self, stage: Stage) -> None:
+        self.stage = stage
+        self._on_stage()
 
     async def _observe(self, rentals: Sequence[RentalId]) -> Observed:
         """Read and decide; what another batch was still about while it was read is read again once that has ended."""
@@ -143,17 +162,18 @@ class Batch:
         )
         return [Look(case, around) for case in observed.cases]
 
-    def _all_failed(self, items: Sequence[WorkItem], failure: Failure) -> list[Outcome]:
-        return [outcome_of(item, failure, self._rules, self._clock.now()) for item in items]
+    def _all_failed(self, failure: Failure) -> list[Outcome]:
+        return [outcome_of(item, failure, self._rules, self._clock.now()) for item in self.items]
 
-    async def _one_by_one(self, items: Sequence[WorkItem], error: Exception) -> list[Outcome]:
-        """Find the record behind a fault of ours by looking at each one by itself."""
-        if len(items) > 1:
-            return [outcome for item in items for outcome in await Batch(self._parts, ahead=self._ahead).look([item])]
+    async def _one_by_one(self, error: Exception) -> list[Outcome]:
+        """Find the record behind a fault of ours by looking at each one by itself. The next batch waits meanwhile."""
+        if len(self.items) > 1:
+            alone = [Batch(self._parts, [item], ahead=self._ahead, on_stage=_nobody_hears) for item in self.items]
+            return [outcome for batch in alone for outcome in await batch.look()]
         self._log.error("look_failed", business=self._business.code, exc_info=error)
-        return self._all_failed(items, Failure(ending=Ending.RETRY, reason=f"internal error ({type(error).__name__})"))
+        return self._all_failed(Failure(ending=Ending.RETRY, reason=f"internal error ({type(error).__name__})"))
 
-    async def _take(self, looks: Sequence[Look], steps: Sequence[Callable[[Look], Awaitable[None]]]) -> None:
+    async def _take(self, looks: Sequence[Look], *steps: Callable[[Look], Awaitable[None]]) -> None:
         for step in steps:
             await together(self._guarded(look, step) for look in looks)
 
@@ -169,12 +189,12 @@ class Batch:
             self._log.error("look_failed", business=self._business.code, exc_info=error)
             look.give_up(Failure(ending=Ending.RETRY, reason=f"internal error ({type(error).__name__})"))
 
-    async def _wake_others(self, looks: Sequence[Look], items: Sequence[WorkItem]) -> None:
+    async def _wake_others(self, looks: Sequence[Look]) -> None:
         """Wake whatever these looks gave a reason to look at.
 
         Two rentals in each other's way must not wake each other for ever.
         """
-        asked = {RentalId(item.subject.id) for item in items if item.reason == IN_THE_WAY}
+        asked = {RentalId(item.subject.id) for item in self.items if item.reason == IN_THE_WAY}
         wakes: dict[str, set[RentalId]] = {}
         neighbours = await together(self._neighbours(look) for look in looks)
         for look, its_neighbours in zip(looks, neighbours, strict=True):
@@ -186,14 +206,15 @@ class Batch:
                 subjects = [Subject.of(Kind.RENTAL, rental) for rental in sorted(rentals)]
                 trace = telemetry.current_trace()
                 await self._books.work.wake(self._business.code, subjects, reason, trace=trace)
+                self._parts.news.set()
 
-    async def _plan_others(self, looks: Sequence[Look], items: Sequence[WorkItem]) -> None:
+    async def _plan_others(self, looks: Sequence[Look]) -> None:
         """Plan the next look of rentals that were read along with an owner's others, and are not done.
 
         Not before the ones that were claimed are tried again, or two of an owner's rentals would chase each other.
         """
-        claimed = {item.subject.id for item in items}
-        attempts = max((item.attempts for item in items), default=0)
+        claimed = {item.subject.id for item in self.items}
+        attempts = max((item.attempts for item in self.items), default=0)
         others = [case.id for look in looks for case in look.case.rentals if case.id not in claimed]
         stand_ins = [
             WorkItem(subject=Subject.of(Kind.RENTAL, rental), wanted=0, attempts=attempts, reason="")
@@ -266,11 +287,20 @@ class Batch:
         return Failure(ending=Ending.HELD, reason=rental.desired.reason, again_at=confirmed_at)
 
 
+def _nobody_hears() -> None:
+    """Say nothing."""
+
+
 def _about(case: OwnerCase) -> set[str]:
-    """Return the owner and all rentals, remembered ones included, that no other batch may be about meanwhile."""
-    remembered = case.seen.rentals if case.seen is not None else ()
-    owner = set() if case.owner_id is None else {case.owner_id}
-    return {*owner, *(rental.id for rental in case.rentals), *remembered}
+    """Return the ids of the owner and of all their rentals, remembered ones included, and of their units and groups."""
+    memories = [memory for rental in case.rentals for memory in (rental.before, rental.memory)]
+    memories += case.seen.rentals.values() if case.seen is not None else ()
+    found: set[str | None] = {case.owner_id, *(rental.desired.group for rental in case.rentals)}
+    for memory in memories:
+        found |= {memory.id, memory.unit_id, memory.group}
+    for rental in case.rentals:
+        found |= {record.group for record in rental.records}
+    return {one for one in found if one is not None}
 
 
 def _at_the_latest(outcome: Outcome, instant: datetime | None) -> Outcome:

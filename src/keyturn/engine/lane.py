@@ -60,6 +60,7 @@ class Lanes:
             observer=self._observer,
             rules=self._rules,
             drawn=self._drawn,
+            news=news,
         )
         resolver = Resolver(
             business=business,
@@ -72,4 +73,4 @@ class Lanes:
             problems=self._books.problems,
             rules=self._rules,
         )
-        return Shift(parts=parts, resolver=resolver, news=news, tell=tell)
+        return Shift(parts=parts, resolver=resolver, tell=tell)

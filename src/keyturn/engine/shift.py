@@ -1,9 +1,8 @@
-"""One claim of a lane, batch by batch: the doors of the next batch do not wait until the last one is shown.
+"""One claim of a lane, batch by batch: the next batch does not wait until the last one is done.
 
 First the rows that only find rentals, then up to fifty rentals. Each batch ends with one transaction that
-records every outcome under the lane's fence. As soon as its doors are right the next batch is read, while
-what has become of it is still being written to Storeganise. Batches are shown in the order in which they were
-taken, and no owner is in two of them (`engine.batch`).
+records every outcome under the lane's fence. As soon as a batch is read the next one is, while the doors of the
+first are set right and what has become of it is shown in Storeganise (`engine.batch`).
 """
 
 from __future__ import annotations
@@ -15,28 +14,34 @@ from types import TracebackType
 from typing import Self
 
 from keyturn import telemetry
-from keyturn.core.work import Kind, WorkItem
-from keyturn.engine.batch import MOST, Batch, Parts
+from keyturn.core.work import Kind, Outcome, WorkItem
+from keyturn.engine.batch import MOST, Batch, Parts, Stage
 from keyturn.engine.resolve import Resolver
 from keyturn.engine.steps import together
 from keyturn.engine.worker import Tell
 
 FINDERS = (Kind.JOB, Kind.OWNER, Kind.UNIT, Kind.SWEEP)
-MOST_UNDER_WAY = 4
-"""Batches begun and not recorded: enough that doors seldom wait, few enough that a lane is soon given back."""
+RENTALS = (Kind.RENTAL,)
+MOST_AT_DOORS = 3
+"""Batches that set doors right at once: few, so that those to come gather."""
+MOST_UNDER_WAY = 4 * MOST
+"""With so many rentals under way none is added: doors seldom wait, and a lane is soon given back."""
 
 
 class Shift:
     """What happens in a lane between its claim and its release; at its end nothing is under way any more."""
 
-    def __init__(self, *, parts: Parts, resolver: Resolver, news: asyncio.Event, tell: Tell) -> None:
-        """`news` is set when more may be due in the lane; `tell` hears of every outcome once it is recorded."""
+    def __init__(self, *, parts: Parts, resolver: Resolver, tell: Tell) -> None:
+        """`tell` hears of every outcome once it is recorded."""
         self._parts = parts
         self._lane = parts.lane
         self._work = parts.books.work
         self._resolver = resolver
-        self._news = news
+        self._news = parts.news
         self._tell = tell
+        self._moved = asyncio.Event()
+        self._emptied = False
+        """Whether nothing more was due when last asked."""
         self._under_way: deque[tuple[Batch, asyncio.Task[None]]] = deque()
 
     async def __aenter__(self) -> Self:
@@ -59,53 +64,59 @@ class Shift:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def next_batch(self) -> bool:
-        """Work on what is due next, rentals as far as their doors; `False`: nothing is due and nothing under way.
+        """Begin work on what is due next; `False`: nothing is due and nothing under way.
 
-        Where nothing is due, it returns when there is news or a batch has ended. Raises `LeaseLost`,
-        `DatabaseUnavailable`, and what a fault of ours raised in a batch.
+        Where nothing is due, it returns when more may be. Raises `LeaseLost`, `DatabaseUnavailable`, and what a
+        fault of ours raised in a batch.
         """
+        while not self._has_room():
+            self._moved.clear()
+            await self._moved.wait()
+        if self._emptied and self._under_way:
+            await self._news.wait()
         self._news.clear()
         self._reap()
-        if await self._find() or await self._look():
-            return True
-        if not self._under_way:
-            return False
-        await self._news.wait()
-        return True
-
-    async def _find(self) -> bool:
-        items = await self._work.take(self._lane, kinds=FINDERS, limit=MOST)
-        outcomes = await together(self._resolver.resolve(item) for item in items)
-        if outcomes:
-            await self._work.finish(self._lane, outcomes)
-        for outcome in outcomes:
-            self._tell(outcome)
-        return bool(outcomes)
-
-    async def _look(self) -> bool:
-        """Begin to look at a batch, and return when its doors are right or it ended otherwise."""
-        if len(self._under_way) == MOST_UNDER_WAY:
-            await self._under_way.popleft()[1]
-        items = await self._work.take(self._lane, kinds=(Kind.RENTAL,), limit=MOST)
+        items = await self._work.take(self._lane, FINDERS, RENTALS, limit=MOST)
+        self._emptied = len(items) < MOST
         if not items:
-            return False
-        batch = Batch(self._parts, ahead=[batch for batch, _ in self._under_way])
-        task = asyncio.create_task(self._through(batch, items), name="a batch")
-        self._under_way.append((batch, task))
-        await batch.at_doors.wait()
+            return bool(self._under_way)
+        if items[0].subject.kind == Kind.RENTAL.value:
+            self._look(items)
+        else:
+            await self._find(items)
         return True
 
-    async def _through(self, batch: Batch, items: Sequence[WorkItem]) -> None:
+    def _has_room(self) -> bool:
+        stages = [batch.stage for batch, _ in self._under_way]
+        rentals = sum(len(batch.items) for batch, _ in self._under_way if batch.stage is not Stage.ENDED)
+        crowded = Stage.READING in stages or stages.count(Stage.AT_DOORS) == MOST_AT_DOORS
+        return not (crowded or rentals >= MOST_UNDER_WAY)
+
+    async def _find(self, items: Sequence[WorkItem]) -> None:
+        outcomes = await together(self._resolver.resolve(item) for item in items)
+        await self._record(outcomes)
+        self._emptied = False
+
+    def _look(self, items: Sequence[WorkItem]) -> None:
+        ahead = [batch for batch, _ in self._under_way]
+        batch = Batch(self._parts, items, ahead=ahead, on_stage=self._moved.set)
+        self._under_way.append((batch, asyncio.create_task(self._through(batch), name="a batch")))
+
+    async def _through(self, batch: Batch) -> None:
+        items, code = batch.items, self._lane.business
         only = items[0].subject.id if len(items) == 1 else None
-        traces, code = [item.trace for item in items], self._lane.business
+        traces = [item.trace for item in items]
         try:
             with telemetry.woken("look", traces, business=code, count=len(items), subject_id=only) as span:
-                outcomes = await batch.look(items)
+                outcomes = await batch.look()
                 span.note(ending=outcomes[0].ending if only is not None else None)
-                await self._work.finish(self._lane, outcomes)
+                await self._record(outcomes)
         finally:
             batch.end()
             self._news.set()
+
+    async def _record(self, outcomes: Sequence[Outcome]) -> None:
+        await self._work.finish(self._lane, outcomes)
         for outcome in outcomes:
             self._tell(outcome)
 

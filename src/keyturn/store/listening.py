@@ -24,18 +24,20 @@ from keyturn.store.database import Heard
 from keyturn.store.news import MANY, SHARES, told
 
 CHANNEL = "keyturn"
+SEPARATOR = " "
+LONGEST_MESSAGE = 7999
+"""PostgreSQL takes messages shorter than 8000 bytes (its manual, NOTIFY)."""
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0
 
 
 def pass_on(connection: Connection) -> None:
-    """Announce, with the commit, what was told on this connection: one business by its code, several as `MANY`."""
-    news = told(connection)
-    if SHARES in news:
-        connection.execute(select(func.pg_notify(CHANNEL, SHARES)))
-    if businesses := news - {SHARES}:
-        word = next(iter(businesses)) if len(businesses) == 1 else MANY
-        connection.execute(select(func.pg_notify(CHANNEL, word)))
+    """Announce, with the commit, what was told on this connection; more than fits into a message is `MANY`."""
+    if news := told(connection):
+        message = SEPARATOR.join(sorted(news))
+        if len(message) > LONGEST_MESSAGE:
+            message = SEPARATOR.join({SHARES, MANY} if SHARES in news else {MANY})
+        connection.execute(select(func.pg_notify(CHANNEL, message)))
 
 
 async def listen(connecting: Mapping[str, Any], clock: Clock, heard: Heard, stop: asyncio.Event) -> None:
@@ -64,7 +66,8 @@ async def _listen(connecting: Mapping[str, Any], clock: Clock, heard: Heard) -> 
                 pause_s, lost = FIRST_PAUSE_S, False
                 heard(MANY)
                 async for announced in connection.notifies():
-                    heard(announced.payload)
+                    for news in announced.payload.split(SEPARATOR):
+                        heard(news)
         except (psycopg.Error, OSError) as error:
             if not lost:
                 log.warning("listening_lost", exc_info=error)

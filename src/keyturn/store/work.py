@@ -22,6 +22,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Row,
     RowMapping,
     Update,
     and_,
@@ -145,8 +146,11 @@ class Work:
             lambda connection: let_go(connection, lane, self._database.clock.now()), scope=business_scope(lane.business)
         )
 
-    async def take(self, lane: Lane, *, kinds: Collection[Kind], limit: int) -> list[WorkItem]:
-        """Mark up to `limit` due rows of these kinds as running, the oldest first. Raises `LeaseLost`."""
+    async def take(self, lane: Lane, *kinds: Collection[Kind], limit: int) -> list[WorkItem]:
+        """Mark up to `limit` due rows as running, the oldest first. Raises `LeaseLost`.
+
+        They are of the first of these groups of kinds of which any is due.
+        """
         return await self._database.write(
             lambda connection: _take(connection, lane, kinds, limit, self._database.clock.now()),
             scope=business_scope(lane.business),
@@ -198,10 +202,14 @@ def _renew(connection: Connection, lane: Lane, now: datetime, lease: timedelta) 
     return connection.execute(renewed).rowcount == 1
 
 
-def _take(connection: Connection, lane: Lane, kinds: Collection[Kind], limit: int, now: datetime) -> list[WorkItem]:
+def _take(
+    connection: Connection, lane: Lane, kinds: Sequence[Collection[Kind]], limit: int, now: datetime
+) -> list[WorkItem]:
     fenced(connection, lane, now)
-    asked = {"business": lane.business, "now": now, "kinds": [kind.value for kind in kinds], "limit": limit}
-    rows = connection.execute(_DUE, asked).all()
+    rows: Sequence[Row[Any]] = ()
+    for group in kinds:
+        asked = {"business": lane.business, "now": now, "kinds": [kind.value for kind in group], "limit": limit}
+        rows = rows or connection.execute(_DUE, asked).all()
     if rows:
         connection.execute(_TAKING, [{"b_business": lane.business, "b_kind": row.kind, "b_id": row.id} for row in rows])
     return [
