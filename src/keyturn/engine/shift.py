@@ -26,6 +26,8 @@ MOST_AT_DOORS = 3
 """Batches that set doors right at once: few, so that those to come gather."""
 MOST_UNDER_WAY = 4 * MOST
 """With so many rentals under way none is added: doors seldom wait, and a lane is soon given back."""
+LOOK_EVERY_S = 1.0
+"""How often what is planned is looked for while batches are under way."""
 
 
 class Shift:
@@ -66,14 +68,14 @@ class Shift:
     async def next_batch(self) -> bool:
         """Begin work on what is due next; `False`: nothing is due and nothing under way.
 
-        Where nothing is due, it returns when more may be. Raises `LeaseLost`, `DatabaseUnavailable`, and what a
+        While nothing is due, it returns when more may be, or after a moment. Raises `LeaseLost`, `DatabaseUnavailable`, and what a
         fault of ours raised in a batch.
         """
         while not self._has_room():
             self._moved.clear()
             await self._moved.wait()
         if self._emptied and self._under_way:
-            await self._news.wait()
+            await self._parts.clock.wait(self._news, seconds=LOOK_EVERY_S)
         self._news.clear()
         self._reap()
         items = await self._work.take(self._lane, FINDERS, RENTALS, limit=MOST)
