@@ -68,8 +68,8 @@ class Shift:
     async def next_batch(self) -> bool:
         """Begin work on what is due next; `False`: nothing is due and nothing under way.
 
-        While nothing is due, it returns when more may be, or after a moment. Raises `LeaseLost`, `DatabaseUnavailable`, and what a
-        fault of ours raised in a batch.
+        While nothing is due, it returns when more may be, or after a moment. Raises `LeaseLost`,
+        `DatabaseUnavailable`, and what a fault of ours raised in a batch.
         """
         while not self._has_room():
             self._moved.clear()
