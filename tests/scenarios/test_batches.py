@@ -13,7 +13,7 @@ from scenarios.world import World
 PATIENCE_S = 60
 SOON_S = 5
 """Before a request that is not answered is given up by itself."""
-BEGUN, MANY = 200, 260
+BEGUN, MANY = 100, 160
 """As many rentals as are begun before others are done, and more."""
 
 

@@ -8,7 +8,6 @@ first are set right and what has become of it is shown in Storeganise (`engine.b
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
@@ -24,7 +23,7 @@ FINDERS = (Kind.JOB, Kind.OWNER, Kind.UNIT, Kind.SWEEP)
 RENTALS = (Kind.RENTAL,)
 MOST_AT_DOORS = 3
 """Batches that set doors right at once: few, so that those to come gather."""
-MOST_UNDER_WAY = 4 * MOST
+MOST_UNDER_WAY = 2 * MOST
 """With so many rentals under way none is added: doors seldom wait, and a lane is soon given back."""
 LOOK_EVERY_S = 1.0
 """How often what is planned is looked for while batches are under way."""
@@ -44,7 +43,7 @@ class Shift:
         self._moved = asyncio.Event()
         self._emptied = False
         """Whether nothing more was due when last asked."""
-        self._under_way: deque[tuple[Batch, asyncio.Task[None]]] = deque()
+        self._under_way: list[tuple[Batch, asyncio.Task[None]]] = []
 
     async def __aenter__(self) -> Self:
         return self
@@ -68,14 +67,17 @@ class Shift:
     async def next_batch(self) -> bool:
         """Begin work on what is due next; `False`: nothing is due and nothing under way.
 
-        While nothing is due, it returns when more may be, or after a moment. Raises `LeaseLost`,
+        While there is no room, or nothing due, it returns when that may have changed. Raises `LeaseLost`,
         `DatabaseUnavailable`, and what a fault of ours raised in a batch.
         """
-        while not self._has_room():
+        if not self._has_room():
             self._moved.clear()
             await self._moved.wait()
+            return True
         if self._emptied and self._under_way:
             await self._parts.clock.wait(self._news, seconds=LOOK_EVERY_S)
+            self._emptied = False
+            return True
         self._news.clear()
         self._reap()
         items = await self._work.take(self._lane, FINDERS, RENTALS, limit=MOST)
@@ -124,5 +126,6 @@ class Shift:
 
     def _reap(self) -> None:
         """Forget batches that have ended; raise what made one fail."""
-        while self._under_way and self._under_way[0][1].done():
-            self._under_way.popleft()[1].result()
+        for ended in [entry for entry in self._under_way if entry[1].done()]:
+            self._under_way.remove(ended)
+            ended[1].result()

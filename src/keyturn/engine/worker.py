@@ -205,14 +205,14 @@ class Worker:
             self._resting[lane.business] = self._clock.now() + STRANGER_REST
             return
         self._allow(lane.business, lease.holds)
-        turn_ends = self._clock.now() + TURN
+        turn_ends, gives_way = self._clock.now() + TURN, False
         async with start(lane, news, partial(self._tell, lane)) as batches:
-            while not self._stopping and await batches.next_batch():
+            while not (self._stopping or gives_way) and await batches.next_batch():
                 if await self._work.is_asked_for(lane):
                     return
-                if self._clock.now() >= turn_ends and await self._others_wait():
-                    self._resting[lane.business] = self._clock.now() + WAY
-                    return
+                gives_way = self._clock.now() >= turn_ends and await self._others_wait()
+        if gives_way:
+            self._resting[lane.business] = self._clock.now() + WAY
 
     async def _others_wait(self) -> bool:
         """Say whether a lane is due that has no room beside those that are being worked on."""

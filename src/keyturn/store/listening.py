@@ -33,11 +33,12 @@ LONGEST_PAUSE_S = 30.0
 
 def pass_on(connection: Connection) -> None:
     """Announce, with the commit, what was told on this connection; more than fits into a message is `MANY`."""
-    if news := told(connection):
-        message = SEPARATOR.join(sorted(news))
-        if len(message) > LONGEST_MESSAGE:
-            message = SEPARATOR.join({SHARES, MANY} if SHARES in news else {MANY})
-        connection.execute(select(func.pg_notify(CHANNEL, message)))
+    news = told(connection)
+    if SHARES in news:
+        connection.execute(select(func.pg_notify(CHANNEL, SHARES)))
+    if businesses := news - {SHARES}:
+        message = SEPARATOR.join(sorted(businesses))
+        connection.execute(select(func.pg_notify(CHANNEL, message if len(message) <= LONGEST_MESSAGE else MANY)))
 
 
 async def listen(connecting: Mapping[str, Any], clock: Clock, heard: Heard, stop: asyncio.Event) -> None:
