@@ -23,7 +23,7 @@ from keyturn.core.pin import merge_pins
 from keyturn.core.rental import Tenancy
 from keyturn.core.vanished import Disappearance
 from keyturn.core.work import Ending, Kind, Lane, Outcome, WorkItem
-from keyturn.engine import case, observe, writeback
+from keyturn.engine import batch, case, observe, writeback
 from keyturn.engine.intake import Intake, Notice
 from keyturn.engine.lease import Lease
 from keyturn.engine.look import Look
@@ -208,6 +208,11 @@ def late_calls_forgotten() -> Any:
     return _with((observe, "doubted", as_it_is), (observe, "doubted_code", as_it_is))
 
 
+def one_owner_twice() -> Any:
+    """A batch does not wait for one under way that is about the same owner, rental, unit or group."""
+    return _with((batch, "_about", lambda _: set()))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Bug:
     """A bug, and histories in which it can show."""
@@ -300,6 +305,20 @@ BUGS: dict[str, Bug] = {
             deeds={"move_in": 2, "edit_bad_pin": 1},
             numbers={"edit_bad_pin": (0.001, 0.999, 0.6, 0)},
             plan={"sensorberg": SensorbergKnobs(code_unique="off")},
+        ),
+    ),
+    "one owner in two batches": Bug(
+        plant=one_owner_twice,
+        seen_as="I11",
+        seed=13,
+        theme=Theme(
+            deeds={"move_in": 1, "transfer": 2},
+            trouble_rate=0,
+            webhook_rate=0,
+            lengths=(12,),
+            calm_rate=0,
+            gaps_s=(0.3,),
+            plan={"latency_s": 0.3},
         ),
     ),
     "late calls are forgotten": Bug(
