@@ -129,7 +129,8 @@ class Budget:
 
 
 def _named(row: Membership) -> tuple[str, str, str]:
-    return str(row.external_id), str(row.user), str(row.group)
+    """Return whose membership it is; one that had to be made under a further id is the same rental's."""
+    return str(row.external_id).partition("-")[0], str(row.user), str(row.group)
 
 
 def wrong_doors(town: Town) -> list[str]:
