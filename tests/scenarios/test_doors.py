@@ -186,6 +186,27 @@ async def test_a_unit_rented_again_within_minutes_changes_hands(acme: World, ord
     assert [acme.door("A1", old), acme.door("A1", new)] == ["denied", "approved"]
 
 
+async def test_a_new_owner_waits_while_another_tenant_has_the_group(acme: World) -> None:
+    """Two units with one group and one tenant: who is given one of the rentals is a newcomer there."""
+    tenant = acme.add_tenant()
+    given = acme.move_in("A1", tenant)
+    acme.add_unit("A2", group="group-A1")
+    kept = acme.move_in("A2", tenant)
+    await acme.settle()
+    acme.account.change_owner(given, acme.add_tenant("Ben"))
+    await acme.settle()
+
+    assert acme.door("A2", acme.pin_of(kept)) == "approved"
+    assert {row.user for row in acme.sensorberg.rows} == {tenant}
+    assert [problem.code for problem in await acme.service.problems.open()] == ["group_taken"]
+
+    acme.account.move_out(kept)
+    await acme.settle()
+
+    assert acme.door("A1", acme.pin_of(given)) == "approved"
+    assert tenant not in {row.user for row in acme.sensorberg.rows}
+
+
 async def test_the_newcomer_waits_while_another_tenant_has_the_group(acme: World) -> None:
     """Two units with one group: the tenant who is in stays, the newcomer waits, and gets in after the move-out."""
     first = acme.move_in("A1")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 from keyturn.core.late import LATEST
@@ -27,6 +28,22 @@ async def test_a_membership_made_after_its_removal(acme: World) -> None:
 
     await acme.later(LATEST)
     assert acme.sensorberg.rows == []
+
+
+async def test_a_membership_of_the_owner_before(acme: World) -> None:
+    """The rental went to somebody else; then the first create arrives, and the backend lets it replace theirs."""
+    acme.sensorberg.knobs = replace(acme.sensorberg.knobs, membership_dup_external="upsert", put_status=204)
+    rental = acme.move_in("A1")
+    async with _request_under_way(acme, "memberships.post"):
+        before = acme.account.rental(rental)["ownerId"]
+        acme.account.change_owner(rental, acme.add_tenant("Ben"))
+        await acme.later(SOON)
+        assert acme.door("A1", acme.pin_of(rental)) == "approved"
+    assert [row.user for row in acme.sensorberg.rows] == [before]
+
+    await acme.later(LATEST)
+    assert [row.user for row in acme.sensorberg.rows] == [acme.account.rental(rental)["ownerId"]]
+    assert acme.door("A1", acme.pin_of(rental)) == "approved"
 
 
 async def test_a_lock_that_comes_after_the_payment(acme: World) -> None:

@@ -66,6 +66,8 @@ class Call:
     reason: str
     closes: bool = False
     """It ends a membership whose removal was refused."""
+    doubtful: bool = False
+    """An unanswered call under the same id, for another user, group or start, may still take its place."""
 
 
 class Result(Enum):
@@ -162,7 +164,8 @@ def after_call(call: Call, before: Record | None, answer: Answered) -> Record:
             was_sent = before is not None and before.state is RecordState.SENT
             return replace(record, state=RecordState.GONE, made=False, spent=record.spent or record.made or was_sent)
         case Verb.CREATE, Result.DONE:
-            return replace(record, state=RecordState.KNOWN, made=True)
+            spent = record.spent or call.doubtful
+            return replace(record, state=RecordState.KNOWN, made=not call.doubtful, spent=spent)
         case Verb.CREATE, Result.TAKEN:
             return replace(record, state=RecordState.UNKNOWN, made=False)
         case Verb.AMEND, Result.DONE:
@@ -297,7 +300,8 @@ def _create(wanted: Wanted, records: Sequence[Record], history: History) -> Call
         spent=before is not None and before.spent,
         unsure_until=before.unsure_until if before else None,
     )
-    return Call(verb=Verb.CREATE, record=record, reason="access is due")
+    doubtful = before is not None and before.unsure_until is not None and not _matches(wanted, before)
+    return Call(verb=Verb.CREATE, record=record, reason="access is due", doubtful=doubtful)
 
 
 MOST_UNPROVEN = 2

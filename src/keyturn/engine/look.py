@@ -240,12 +240,13 @@ class Look:
                 self.failures[rental.id] = Failure(ending=Ending.HELD, reason=verdict.hold or "")
                 self.problems += verdict.problems
                 self.blockers[rental.id] = verdict.blockers
-                await self._leave_wrong_group(rental)
+                await self._leave_what_is_wrong(rental)
                 return False
 
-    async def _leave_wrong_group(self, rental: RentalCase) -> None:
-        """A rental that may not enter its new group leaves the old one all the same: it is another unit's door now."""
-        wrong = tuple(record for record in rental.open_records if record.group != rental.desired.group)
+    async def _leave_what_is_wrong(self, rental: RentalCase) -> None:
+        """A rental that may not enter its group leaves another one, and lets go whoever had it before, all the same."""
+        right = (rental.desired.group, rental.desired.user)
+        wrong = tuple(record for record in rental.open_records if (record.group, record.owner_id) != right)
         if wrong and rental.wanted is not None:
             await self._bring_about(rental, replace(rental.wanted, access=Access.NONE), wrong)
 

@@ -43,7 +43,8 @@ class Doors:
     async def vet(self, rental: RentalCase, records: tuple[Record, ...]) -> Verdict:
         """Decide about one rental that should have an open membership."""
         tenant, group = rental.provider.tenant if rental.provider else None, rental.desired.group
-        if tenant is None or group is None or any(_opens(record, tenant, group) for record in records):
+        own = [record for record in records if record.owner_id == rental.desired.user]
+        if tenant is None or group is None or any(_opens(record, tenant, group) for record in own):
             return Verdict()
         others = [
             (business, memory, held)

@@ -77,7 +77,11 @@ class Tenant:
         self._changed()
 
     def save_row(self, row: Membership) -> Membership:
-        """Add a membership or put it in place of what was kept under its id."""
+        """Add a membership or put it in place of what was kept under its id, which may have been another user's."""
+        before = self.rows.get(row.id)
+        if before is not None:
+            _unindex(self._rows_by_external, before.external_id, row.id)
+            _unindex(self._rows_by_user, before.user_id, row.id)
         self.rows[row.id] = row
         _index(self._rows_by_external, row.external_id, row.id)
         _index(self._rows_by_user, row.user_id, row.id)
