@@ -117,12 +117,16 @@ class Play:
                 return
 
     async def _load(self) -> Load | None:
-        """Return what there is to do, or `None` where some of it is due or under way."""
+        """Return what there is to do, or `None` where some of it is due or under way.
+
+        A look that fails again and again is looked for before and after: it may be under way at either moment.
+        """
         accounts = self.world.accounts
         if self.world.database.away or any(one.outbox or one.mailbox.on_the_way or one.hidden for one in accounts):
             return None
+        failing = await self._work.failing()
         load = await self._work.load(self.world.clock.now())
-        return None if load.due or load.running or load.unread or await self._work.failing() else load
+        return None if failing or load.due or load.running or load.unread or await self._work.failing() else load
 
     async def _quiet(self) -> None:
         """Let everything be repaired: sweeps, retries, pauses and hourly holds included."""
