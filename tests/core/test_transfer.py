@@ -15,6 +15,7 @@ from keyturn.core.transfer import carries_lock_from
 OLD = RentalId("old")
 OLDER = RentalId("older")
 NAMED = TransferPair(old=OLD, new=RENTAL)
+FOR_ANOTHER = TransferPair(old=OLD, new=RentalId("another"))
 
 
 def _old(
@@ -49,6 +50,9 @@ NOT_STARTED = a_rental(start=None)
         pytest.param(a_rental(), NEW, _old(owner=STRANGER), [], False, None, id="close, but of another owner"),
         pytest.param(
             a_rental(), NEW, _old(None), [], False, None, id="a rental that has not ended gives nothing by itself"
+        ),
+        pytest.param(
+            a_rental(), NEW, _old(), [FOR_ANOTHER], False, None, id="close, but an event gave it to another rental"
         ),
         pytest.param(NOT_STARTED, NEW, _old(), [], False, None, id="a rental without a start takes nothing by itself"),
         pytest.param(NOT_STARTED, NEW, _old(), [NAMED], False, OLD, id="a named transfer needs no start"),

@@ -163,8 +163,9 @@ class Town:
         self.calm = True
         self.troubled = self.troubled and not trouble_is_over
         for _, record in self.rentals("occupied"):
-            flag = record["customFields"].get("sensorberg_overlocked") is True
-            self.locks[record["id"]].calm(flag=flag, overdue="overdue" in record)
+            if not held:  # a job that is held back may hide any rental
+                flag = record["customFields"].get("sensorberg_overlocked") is True
+                self.locks[record["id"]].calm(flag=flag, overdue="overdue" in record)
         served = {record["ownerId"]: account for account, record in self.served()}
         for owner, code in self.codes.items():
             if owner not in served:

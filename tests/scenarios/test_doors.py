@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from keyturn.clock import MovableClock
-from scenarios.world import World, WorldMaker
+from scenarios.world import TODAY, World, WorldMaker
 
 HOUR = timedelta(hours=1)
 SECOND = timedelta(seconds=1)
@@ -133,6 +133,32 @@ async def test_a_staff_lock_goes_with_a_transfer(acme: World, event: str) -> Non
     acme.account.edit_rental(new, {"sensorberg_overlocked": False})
     await acme.settle()
     assert [acme.door("A1", pin), acme.door("B1", pin)] == ["denied", "approved"]
+
+
+@pytest.mark.parametrize("event", ["comes", "is lost"])
+async def test_a_booking_does_not_take_the_lock_of_a_transfer(acme: World, event: str) -> None:
+    """The lock goes to the new half of the transfer, not to another unit that the tenant booked before."""
+    tenant = acme.add_tenant()
+    rental = acme.move_in("A1", tenant)
+    await acme.settle()
+    pin = acme.pin_of(rental)
+    acme.account.edit_rental(rental, {"sensorberg_overlocked": True})
+    await acme.settle()
+    booked = acme.account.book(tenant, acme.add_unit("B1"), TODAY + timedelta(days=1))
+    await acme.settle()
+    new = acme.account.transfer(rental, acme.add_unit("C1"))
+    if event == "is lost":
+        acme.account.drop("job.unit_transfer.completed")
+        acme.account.emit("unitRental.updated", {"unitRentalId": new})
+    await acme.settle()
+
+    assert acme.account.rental(new)["customFields"]["sensorberg_overlocked"] is True
+    assert acme.door("C1", pin) == "denied"
+
+    acme.account.complete_move_in(booked)
+    await acme.later(timedelta(days=1))
+
+    assert [acme.door("B1", acme.owner_pin(booked)), acme.door("C1", pin)] == ["approved", "denied"]
 
 
 async def test_a_transfer_keeps_the_pin_and_leaves_no_old_door_open(acme: World) -> None:

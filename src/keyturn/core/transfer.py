@@ -24,7 +24,8 @@ def carries_lock_from(
     """Return the rental whose staff lock comes over to this one, or `None`.
 
     `siblings` are the owner's other rentals; `pairs` the transfers that events named. Without a named
-    transfer only a rental that never had access takes over a lock, and only one that nobody took over yet.
+    transfer only a rental that never had access takes over a lock, and only one that nobody took over yet and
+    that no event gave to another rental.
     """
     named = {pair.old: pair.carried for pair in pairs if pair.new == rental.id}
     carried_before = {sibling.carried_from for sibling in (*siblings, memory)}
@@ -32,7 +33,8 @@ def carries_lock_from(
         if not old.staff_lock_at_end or old.owner_id != rental.owner_id or old.id == memory.carried_from:
             continue
         fresh = not had_access and memory.carried_from is None and old.id not in carried_before
-        guessed = fresh and _close(old, rental)
+        for_another = any(pair.old == old.id and pair.new != rental.id for pair in pairs)
+        guessed = fresh and not for_another and _close(old, rental)
         if guessed or named.get(old.id) is False:
             return old.id
     return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from keyturn.core.entitlement import Desired, Situation, decide
 from keyturn.core.ids import OwnerId, PinHash, RentalId, SiteId, TenantUrl
@@ -147,29 +147,38 @@ class Observation:
 
 
 def decide_case(seen: Observation, business: Business, rules: Rules) -> OwnerCase:
-    """Make every decision about one owner's rentals. Ended rentals come first: their locks may go over to others."""
+    """Make every decision about one owner's rentals. Ended rentals come first: their locks may go over to others.
+
+    Those go to the newest rental that may take them: one that was booked before the transfer is not its new half.
+    """
     memories = dict(seen.rentals)
-    cases: list[RentalCase] = []
+    cases: dict[RentalId, RentalCase] = {}
     pairs: list[TransferPair] = []
-    for tenancy in sorted(seen.tenancies, key=_ended_first):
+    order = sorted(seen.tenancies, key=lambda tenancy: (_is_current(tenancy), tenancy.rental.id))
+    for tenancy in sorted(sorted(order, key=_created, reverse=True), key=_is_current):
         case = _decide_rental(tenancy, seen, memories, business)
         memories[case.id] = case.memory
         pairs += _settled_pairs(case, seen.pairs, memories)
-        cases.append(case)
+        cases[case.id] = case
+    rentals = tuple(cases[tenancy.rental.id] for tenancy in order)
     owner = next((tenancy.owner for tenancy in seen.tenancies if tenancy.owner is not None), None)
     return OwnerCase(
         owner_id=seen.owner_id,
         owner=owner,
         memory=seen.owner_memory,
-        rentals=tuple(cases),
-        pin=decide_pin(owner, seen, cases, business, rules),
+        rentals=rentals,
+        pin=decide_pin(owner, seen, rentals, business, rules),
         seen=seen,
         settled_pairs=tuple(pairs),
     )
 
 
-def _ended_first(tenancy: Tenancy) -> tuple[bool, str]:
-    return tenancy.rental.end is None, tenancy.rental.id
+def _is_current(tenancy: Tenancy) -> bool:
+    return tenancy.rental.end is None
+
+
+def _created(tenancy: Tenancy) -> tuple[datetime, str]:
+    return tenancy.rental.created or datetime.min.replace(tzinfo=UTC), tenancy.rental.id
 
 
 def _decide_rental(
