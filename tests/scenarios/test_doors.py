@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -135,21 +136,24 @@ async def test_a_staff_lock_goes_with_a_transfer(acme: World, event: str) -> Non
     assert [acme.door("A1", pin), acme.door("B1", pin)] == ["denied", "approved"]
 
 
+@pytest.mark.parametrize("booking", ["before", "after"])
 @pytest.mark.parametrize("event", ["comes", "is lost"])
-async def test_a_booking_does_not_take_the_lock_of_a_transfer(acme: World, event: str) -> None:
-    """The lock goes to the new half of the transfer, not to another unit that the tenant booked before."""
+async def test_a_booking_does_not_take_the_lock_of_a_transfer(acme: World, event: str, booking: str) -> None:
+    """The lock goes to the new half of the transfer, not to another unit that the tenant booked before or after it."""
     tenant = acme.add_tenant()
     rental = acme.move_in("A1", tenant)
     await acme.settle()
     pin = acme.pin_of(rental)
     acme.account.edit_rental(rental, {"sensorberg_overlocked": True})
     await acme.settle()
-    booked = acme.account.book(tenant, acme.add_unit("B1"), TODAY + timedelta(days=1))
+    book = partial(acme.account.book, tenant, acme.add_unit("B1"), TODAY + timedelta(days=1))
+    booked = book() if booking == "before" else ""
     await acme.settle()
     new = acme.account.transfer(rental, acme.add_unit("C1"))
     if event == "is lost":
         acme.account.drop("job.unit_transfer.completed")
         acme.account.emit("unitRental.updated", {"unitRentalId": new})
+    booked = booked or book()
     await acme.settle()
 
     assert acme.account.rental(new)["customFields"]["sensorberg_overlocked"] is True

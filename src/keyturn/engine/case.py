@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from keyturn.core.entitlement import Desired, Situation, decide
 from keyturn.core.ids import OwnerId, PinHash, RentalId, SiteId, TenantUrl
@@ -149,13 +149,16 @@ class Observation:
 def decide_case(seen: Observation, business: Business, rules: Rules) -> OwnerCase:
     """Make every decision about one owner's rentals. Ended rentals come first: their locks may go over to others.
 
-    Those go to the newest rental that may take them: one that was booked before the transfer is not its new half.
+    Those go to the rental that starts closest to an end, and of several to the newest: another one that the tenant
+    booked is not the new half of a transfer.
     """
     memories = dict(seen.rentals)
+    ends = [memory.ended for memory in memories.values()] + [tenancy.rental.end for tenancy in seen.tenancies]
     cases: dict[RentalId, RentalCase] = {}
     pairs: list[TransferPair] = []
     order = sorted(seen.tenancies, key=lambda tenancy: (_is_current(tenancy), tenancy.rental.id))
-    for tenancy in sorted(sorted(order, key=_created, reverse=True), key=_is_current):
+    newest_first = sorted(order, key=_created, reverse=True)
+    for tenancy in sorted(newest_first, key=lambda tenancy: (_is_current(tenancy), _distance(tenancy, ends))):
         case = _decide_rental(tenancy, seen, memories, business)
         memories[case.id] = case.memory
         pairs += _settled_pairs(case, seen.pairs, memories)
@@ -175,6 +178,12 @@ def decide_case(seen: Observation, business: Business, rules: Rules) -> OwnerCas
 
 def _is_current(tenancy: Tenancy) -> bool:
     return tenancy.rental.end is None
+
+
+def _distance(tenancy: Tenancy, ends: Sequence[date | None]) -> timedelta:
+    """Return how far a rental's start is from the closest of these days."""
+    start = tenancy.rental.start
+    return min((abs(start - end) for end in ends if start is not None and end is not None), default=timedelta.max)
 
 
 def _created(tenancy: Tenancy) -> tuple[datetime, str]:
