@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, ScalarSelect, and_, bindparam, or_, select, true, update
 from sqlalchemy.sql.elements import KeyedColumnElement
@@ -152,7 +153,11 @@ def put_back(connection: Connection, business: BusinessCode) -> None:
 
 def ours(lane: Lane) -> ColumnElement[bool]:
     """Say in SQL that nobody has claimed the lane since."""
-    return and_(lanes.c.business == lane.business, lanes.c.holder == lane.holder, lanes.c.fence == lane.fence)
+    return _held_as(lane.business, lane.holder, lane.fence)
+
+
+def _held_as(business: Any, holder: Any, fence: Any) -> ColumnElement[bool]:
+    return and_(lanes.c.business == business, lanes.c.holder == holder, lanes.c.fence == fence)
 
 
 def fenced(connection: Connection, lane: Lane, now: datetime) -> None:
@@ -165,11 +170,7 @@ def _named(lane: Lane) -> dict[str, object]:
     return {"business": lane.business, "holder": lane.holder, "fence": lane.fence}
 
 
-_OURS = and_(
-    lanes.c.business == bindparam("business"),
-    lanes.c.holder == bindparam("holder"),
-    lanes.c.fence == bindparam("fence"),
-)
+_OURS = _held_as(bindparam("business"), bindparam("holder"), bindparam("fence"))
 # Built once: building these takes longer than running them, and they run in every transaction.
 _HELD = select(lanes.c.fence).where(_OURS, lanes.c.lease_until > bindparam("now")).with_for_update(read=True)
 _ASKED_FOR = select(lanes.c.business).where(_OURS, lanes.c.asked_until > bindparam("now"))
